@@ -1,0 +1,95 @@
+"""What crosses the wire: a request as an agent sent it, and the exchange that is played back to it.
+
+An `Exchange` is data, not behaviour: the seams of each HTTP library (`agentlab_faults.intercept`) turn it into that library's own response,
+waits and exceptions. Faults build exchanges; they never touch a library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal, Self
+
+__all__ = ["Break", "Exchange", "Part", "Pause", "Phase", "Timeouts", "TransportError", "WireRequest"]
+
+Phase = Literal["connect", "read", "pool"]
+"""What a client is doing while it waits; each phase has its own timeout in the client."""
+
+TransportError = Literal[
+    "ConnectError", "ConnectTimeout", "DecodingError", "PoolTimeout", "ProxyError", "ReadError", "ReadTimeout", "RemoteProtocolError"
+]
+"""Names of the exceptions that httpx and httpx2 both have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """The client's own timeouts in seconds; None waits for ever."""
+
+    connect: float | None = None
+    read: float | None = None
+    write: float | None = None
+    pool: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WireRequest:
+    """One HTTP request, as it left the agent. Header names are in lower case."""
+
+    library: str
+    method: str
+    url: str
+    host: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+    timeouts: Timeouts
+    sync: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Silence for `seconds` of virtual time (`math.inf`: for ever). A client whose timeout for the phase is shorter gives up at its timeout."""
+
+    seconds: float
+    phase: Phase = "read"
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """The connection ends here with `error`; `cause` becomes the exception's `__cause__` (a `gaierror`, an `SSLError` ...)."""
+
+    error: TransportError
+    message: str = ""
+    cause: BaseException | None = None
+
+
+Part = bytes | Pause | Break
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """An answer in the order in which a client meets it: `before` the status line, then status and headers, then the `body`'s parts."""
+
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = ()
+    body: tuple[Part, ...] = ()
+    before: tuple[Pause | Break, ...] = field(default=())
+
+    @property
+    def content(self) -> bytes:
+        """The body's bytes, pauses and breaks left out."""
+        return b"".join(part for part in self.body if isinstance(part, bytes))
+
+    @property
+    def intact(self) -> bool:
+        """True if nothing breaks the connection on the way."""
+        return not any(isinstance(part, Break) for part in (*self.before, *self.body))
+
+    @property
+    def seconds(self) -> float:
+        """Virtual time until the last byte, if the client waits for it."""
+        return sum(part.seconds for part in (*self.before, *self.body) if isinstance(part, Pause))
+
+    def after(self, *parts: Pause | Break) -> Self:
+        """The same exchange with `parts` put before everything else."""
+        return replace(self, before=(*parts, *self.before))

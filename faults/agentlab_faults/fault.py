@@ -1,0 +1,184 @@
+"""The type of a fault: its row in the catalogue, its settings as fields, and one behaviour.
+
+A fault is one small class in one place::
+
+    @register(Row(id="http_500", boundary="provider-http", ...))
+    class ServerError(Replaces):
+        '''The provider answers 500 with its JSON error body.'''
+
+        status: int = 500
+
+        def answer(self, request: WireRequest) -> Exchange: ...
+
+`Replaces` answers instead of the provider, `Spoils` changes the provider's answer on its way, `BreaksTool` acts round a tool's body.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from agentlab_faults.exchange import Exchange, WireRequest
+from agentlab_faults.points import Point, PointKind
+
+__all__ = [
+    "Best",
+    "Boundary",
+    "BreaksTool",
+    "Category",
+    "Fault",
+    "Rate",
+    "Replaces",
+    "Row",
+    "Scope",
+    "Served",
+    "Shape",
+    "Spoils",
+    "Strike",
+    "ToolCall",
+    "all_faults",
+    "register",
+]
+
+Boundary = Literal["network", "provider-http", "stream", "content", "tool", "mcp", "state", "queue", "semantic"]
+Category = Literal["transient", "rate_limit", "permanent", "context", "budget", "auth", "content_filter", "semantic", "none"]
+Shape = Literal["once", "x3", "always"]
+Scope = Literal["call", "model", "key", "host", "tool"]
+Best = Literal["recoverable", "needs_fallback", "fatal", "undetectable"]
+"""The best outcome an agent can reach: by itself, only with a fallback, honest degradation only, or no agent can tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How often it happens for real: a share of calls (0 to 1) and where the figure comes from."""
+
+    share: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A fault's row in the catalogue: everything about it that is not a setting."""
+
+    id: str
+    boundary: Boundary
+    family: str
+    category: Category
+    scope: Scope
+    best: Mapping[Shape, Best]
+    """Also says which shapes the fault has: one without a best outcome is not offered."""
+    why: str
+    """Why the best outcome is what it is."""
+    happens: str
+    """When it happens for real."""
+    agent_should: str
+    rate: Rate
+    weight: float = 1.0
+    kinds: frozenset[PointKind] = frozenset({"llm"})
+    answer: Literal["any", "tool_calls", "text"] = "any"
+    """Which fault-free answers it can act on (an LLM point only)."""
+    effect: Literal["any", "read", "write"] = "any"
+    """Which tools it can act on (a tool point only)."""
+    outcome_unknown: bool = False
+    """The work may have been done although the agent saw a failure."""
+
+    def applies(self, point: Point) -> bool:
+        """Whether the fault can go to this point."""
+        if point.kind not in self.kinds:
+            return False
+        if point.kind == "tool":
+            return self.effect == "any" or point.effect == self.effect or (self.effect == "write" and point.effect == "external")
+        return self.answer == "any" or point.calls_tools == (self.answer == "tool_calls")
+
+
+class Fault(BaseModel):
+    """One named way to fail. Fields are its settings; `row` is its entry in the catalogue; the docstring says what it simulates."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    row: ClassVar[Row]
+
+
+class Replaces(Fault):
+    """Answers instead of the provider; the scripted model is never asked."""
+
+    def answer(self, request: WireRequest) -> Exchange:
+        """The exchange that the agent gets."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A provider's good answer before it is spoiled. `payload` is the spoiler's own copy, to change as it likes."""
+
+    payload: dict[str, Any]
+    exchange: Exchange
+    request: WireRequest
+
+
+class Spoils(Fault):
+    """Changes a good answer on its way to the agent, or loses it."""
+
+    def spoil(self, served: Served) -> Exchange:
+        """The exchange that the agent gets instead of `served.exchange`."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """One execution at the tool seam: the tool's name, its arguments, and which attempt at this logical call it is (from 1)."""
+
+    name: str
+    arguments: Mapping[str, Any]
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Strike:
+    """What happens to one execution of a tool: the body runs first or never, then silence, then an error or another result."""
+
+    runs: bool
+    """The tool's body runs (and so commits) before the rest; False: it never starts."""
+    delay: float = 0.0
+    """Virtual seconds of silence; `math.inf` for ever (the caller's own timeout ends it)."""
+    error: Exception | None = None
+    rewrite: Callable[[Any], Any] | None = field(default=None)
+    """Maps the body's result to the one that the agent gets."""
+    twice: bool = False
+    """The body runs a second time with the same arguments (delivered twice)."""
+
+
+class BreaksTool(Fault):
+    """Acts round the body of a tool."""
+
+    def strike(self, call: ToolCall) -> Strike:
+        """What happens to this execution."""
+        raise NotImplementedError
+
+
+F = TypeVar("F", bound=type[Fault])
+_registry: dict[str, type[Fault]] = {}
+
+
+def register(row: Row) -> Callable[[F], F]:
+    """Put a fault into the catalogue under its row's id. Raises ValueError if the id is taken or the class has no docstring."""
+
+    def add(cls: F) -> F:
+        if row.id in _registry:
+            raise ValueError(
+                f"A fault named {row.id!r} is registered already, as {_registry[row.id].__qualname__}; give this one another id."
+            )
+        if not cls.__doc__:
+            raise ValueError(f"The fault {row.id!r} has no docstring; say in one sentence what it simulates.")
+        cls.row = row
+        _registry[row.id] = cls
+        return cls
+
+    return add
+
+
+def all_faults() -> Mapping[str, type[Fault]]:
+    """Every registered fault by id, in order of registration (import `agentlab_faults.catalogue` for the shipped ones)."""
+    return dict(_registry)

@@ -1,0 +1,129 @@
+"""What one cell is given and what comes out of it: the set-up before, the played run after."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from agentlab_faults.journal import Event
+from agentlab_faults.ledger import Ledger
+from agentlab_faults.points import Point
+from agentlab_faults.script import ScriptSpec
+
+__all__ = ["Clean", "Conversation", "Ending", "Played", "Setup", "Struck", "Talk", "Tool"]
+
+Effect = Literal["read", "write", "external"]
+
+Ending = Literal["returned", "raised", "deadline", "deadlock", "watchdog", "stopped", "lab"]
+"""How a run ended: the agent returned or raised; it was still going at its deadline plus grace; nothing could go on; real time ran out;
+the lab stopped it at its limits; the lab itself failed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """What the lab knows of a tool."""
+
+    name: str
+    effect: Effect = "read"
+    identity: tuple[str, ...] = ()
+    """Arguments that make two commits the same effect."""
+    key: str | None = None
+    """The argument that carries an idempotency key."""
+    body: Literal["fake", "real"] = "fake"
+    """`fake` answers `returns` and never runs the user's function."""
+    returns: Any = field(default_factory=lambda: {"ok": True})
+    at: str | None = None
+    """`module:function` of a bare function, hooked without touching it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """Everything that a scenario's runs have in common."""
+
+    scripts: tuple[ScriptSpec, ...] = ()
+    prompts: tuple[str, ...] = ()
+    tools: Mapping[str, Tool] = field(default_factory=dict)
+    deadline: float = 120.0
+    """Virtual seconds."""
+    max_requests: int | None = None
+    max_tokens: int | None = None
+    allow_hosts: frozenset[str] = frozenset()
+    mocks: Literal["win", "inject", "replace"] = "win"
+    watchdog: float | None = 30.0
+    """Real seconds."""
+
+    @property
+    def grace(self) -> float:
+        """Virtual seconds after the deadline before the run counts as hung: 10 %, at least 1 s."""
+        return max(1.0, self.deadline * 0.1)
+
+
+class Talk(Protocol):
+    """What a conversation is handed: the way into the simulation."""
+
+    def settle(self, value: Any) -> Any:
+        """The value, or what the awaitable comes to in virtual time."""
+        ...
+
+    def turn(self, prompt: str) -> None:
+        """A user's turn begins."""
+        ...
+
+    def reply(self, value: Any) -> None:
+        """The agent answered the turn with `value`."""
+        ...
+
+
+Conversation = Callable[[Talk], None]
+"""Builds the agent and plays every turn through it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Struck:
+    """One strike of a fault."""
+
+    fault: str
+    point: str
+    attempt: int
+    seconds: float
+    changed: bool
+    """The agent saw other bytes or times than without the fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clean:
+    """What later cells of a scenario need of its fault-free run."""
+
+    answers: Mapping[str, str]
+    """Point name to a digest of the bytes and seconds of its clean answer."""
+    requests: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Played:
+    """One run, played to its end."""
+
+    ending: Ending
+    replies: tuple[Any, ...]
+    """What the agent returned, one value for each finished turn."""
+    error: BaseException | None
+    detail: str
+    """More about the ending: stacks of a deadlock, the limit that was passed, the lab's own error."""
+    journal: tuple[Event, ...]
+    ledger: Ledger
+    points: tuple[Point, ...]
+    """Logical calls in the order in which they were first made."""
+    strikes: tuple[Struck, ...]
+    requests: int
+    tokens: int
+    seconds: float
+    """Virtual seconds from start to end."""
+    problems: tuple[str, ...]
+    """What makes the run the lab's own failure: requests that left un-intercepted, a script asked for what it lacks."""
+    clean: Clean
+    models: tuple[str, ...]
+    system_prompts: tuple[str, ...]
+    tool_schemas: Mapping[str, str]
+    """Tool name to its schema as canonical JSON, read off the requests."""

@@ -1,0 +1,30 @@
+"""Points: the places where a fault can go, found by watching one fault-free run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["Point", "PointKind"]
+
+PointKind = Literal["llm", "tool"]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One logical call of an agent: `openai.chat.2` is its second chat completion, `tool.refund.1` its first refund.
+
+    Retries of a call, and a fallback within one wire API, are further *attempts* at the same point.
+    """
+
+    name: str
+    kind: PointKind
+    target: str
+    """The wire API (`openai.chat`) or the tool's name (`refund`)."""
+    n: int
+    host: str = ""
+    model: str = ""
+    calls_tools: bool = False
+    """The fault-free answer called tools (an LLM point only)."""
+    effect: Literal["read", "write", "external", ""] = ""
+    """The tool's declared effect (a tool point only)."""

@@ -1,0 +1,56 @@
+"""Schedules: which faults strike where, how often and when."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from agentlab_faults.fault import Fault, Scope, Shape
+from agentlab_faults.points import PointKind
+
+__all__ = ["FAULT_FREE", "Injection", "Schedule", "Window"]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A span of virtual time in seconds since the run began; the end is not in it."""
+
+    start: float = 0.0
+    end: float = math.inf
+
+    def __contains__(self, seconds: float) -> bool:
+        return self.start <= seconds < self.end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Injection:
+    """One fault and where it strikes.
+
+    With `at`, from the first attempt at that point on: `once`, three attempts (`x3`) or every later request in the fault's scope (`always`).
+    Without `at` (a mode), at every request of `kind` that lies in `window`; `primary` narrows it to the first provider that the run called.
+    """
+
+    fault: Fault
+    at: str | None = None
+    attempt: int = 1
+    shape: Shape = "once"
+    scope: Scope | None = None
+    window: Window = Window()
+    kind: PointKind | None = None
+    primary: bool = False
+    tools: frozenset[str] | None = None
+    """Only these tools (a mode on tools)."""
+    every: int = 1
+    """Strike each n-th matching request only (a mode)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A named set of injections. The name is the part of a cell's id in brackets; the fault-free schedule has none."""
+
+    name: str = ""
+    injections: tuple[Injection, ...] = ()
+    mode: str = ""
+
+
+FAULT_FREE = Schedule()

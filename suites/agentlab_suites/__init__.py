@@ -1,0 +1,1 @@
+"""agentlab_suites: scenario suites for pytest, played against every degradation mode."""
