@@ -1,0 +1,71 @@
+# Every target sets up what it needs; a machine with Python 3.11 or later and make is enough.
+# Set-up happens once: a stamp file in .venv is newer than pyproject.toml and constraints.txt.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraints constraints.txt --build-constraints constraints.txt
+CHROMIUM := $(or $(AGENTLAB_CHROMIUM),$(shell command -v chromium || command -v chromium-browser || command -v google-chrome))
+PYTEST_FLAGS ?= -n auto
+
+.PHONY: help demo test test-full lint types bench constraints browser clean
+
+help:  ## What can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
+
+demo: $(VENV)/.ready  ## Break the reference agent everywhere: the shipped suites, a verdict, report.html
+	@$(BIN)/agentlab demo --workers 2
+
+test: lint types browser  ## Everything that a change must pass: lint, types, tests with doctests
+	$(BIN)/pytest $(PYTEST_FLAGS)
+
+test-full: test  ## The tests again on every Python from 3.11 to 3.14 that the machine has
+	@for version in 3.11 3.12 3.13 3.14; do \
+	  if ! $(BIN)/uv python find --no-python-downloads $$version >/dev/null 2>&1; then echo "Python $$version: not on this machine"; continue; fi; \
+	  echo "Python $$version"; \
+	  $(BIN)/uv venv --quiet --clear --python $$version --no-python-downloads $(VENV)-$$version; \
+	  $(BIN)/uv pip install --quiet --python $(VENV)-$$version/bin/python --constraints constraints.txt --build-constraints constraints.txt --group dev -e .; \
+	  $(VENV)-$$version/bin/pytest $(PYTEST_FLAGS); \
+	done
+
+lint: $(VENV)/.ready-dev  ## ruff: rules and format
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(VENV)/.ready-dev  ## mypy --strict and pyright
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+bench: $(VENV)/.ready-dev  ## Measure and write benchmarks/RESULTS.md
+	env -u SSL_CERT_FILE -u SSL_CERT_DIR $(BIN)/python -m benchmarks
+
+constraints: $(VENV)/.ready-dev  ## Compile constraints.txt anew (Python 3.11 to 3.14, all extras; it names no index)
+	$(BIN)/uv pip compile --quiet --universal --upgrade --no-header --no-annotate --all-extras --group dev --python-version 3.11 pyproject.toml -o constraints.txt
+
+browser:
+	@if [[ -n "$(CHROMIUM)" ]]; then :; \
+	elif [[ $$(id -u) -eq 0 ]] && command -v apt-get >/dev/null; then \
+	  (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium) >/dev/null; \
+	else echo "No Chromium found: install it, or name one in AGENTLAB_CHROMIUM; the browser test needs it." >&2; exit 1; fi
+
+$(BIN)/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else f"agentlab needs Python 3.11 or later and found {sys.version.split()[0]}; name another one: make PYTHON=python3.12")'
+	@$(PYTHON) -m venv $(VENV) || { echo "Python could not make a virtual environment; on Debian and Ubuntu install python3-venv and try again." >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+
+$(VENV)/.ready: pyproject.toml constraints.txt | $(BIN)/uv
+	@echo "Setting up $(VENV) ..."
+	@$(INSTALL) -e .
+	@touch $@
+
+$(VENV)/.ready-dev: pyproject.toml constraints.txt | $(BIN)/uv
+	@echo "Setting up $(VENV) for development ..."
+	@$(INSTALL) --group dev -e .
+	@touch $@ $(VENV)/.ready
+
+clean:  ## Remove the environment and every cache
+	rm -rf $(VENV) $(VENV)-3.* .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
