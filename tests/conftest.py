@@ -1,0 +1,33 @@
+"""What holds for every test of the house."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+ALLOWED_SKIPS: dict[str, str] = {}
+"""A pattern of the reason that a test may be skipped for, and why that is right. Any other skip fails the run."""
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A skip that nobody has allowed is a test that nobody runs: fail the run."""
+    if hasattr(session.config, "workerinput"):
+        return
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None:
+        return
+    skipped = [(report.nodeid, skip_reason(report)) for report in reporter.stats.get("skipped", [])]
+    unlisted = [f"{node}: {reason}" for node, reason in skipped if not any(re.search(pattern, reason) for pattern in ALLOWED_SKIPS)]
+    if unlisted:
+        reporter.write_line("")
+        for line in unlisted:
+            reporter.write_line(f"Skipped for a reason that tests/conftest.py does not list: {line}", red=True)
+        if session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def skip_reason(report: pytest.TestReport | pytest.CollectReport) -> str:
+    """The reason that a skipped test gave."""
+    longrepr = report.longrepr
+    return str(longrepr[2]) if isinstance(longrepr, tuple) else str(longrepr)
