@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Answered", "BreakerChanged", "Committed", "Event", "FaultStruck", "Replied", "Requested", "Slept", "ToolEnded", "ToolStarted", "TurnBegan"]
+__all__ = ["Answered", "Committed", "Event", "FaultStruck", "Replied", "Requested", "ToolEnded", "ToolStarted", "TurnBegan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,21 +102,6 @@ class ToolEnded(Event):
     end: str
     value: str
     fault: str
-
-
-@dataclass(frozen=True, slots=True)
-class Slept(Event):
-    """The agent waited on purpose until `until` (virtual seconds)."""
-
-    until: float
-
-
-@dataclass(frozen=True, slots=True)
-class BreakerChanged(Event):
-    """A circuit breaker of the agent changed its state, read off its OpenTelemetry events."""
-
-    name: str
-    state: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,8 @@ class Execution:
     end: ExecutionEnd = "pending"
     ended: float | None = None
     value: Any = None
+    commits: int = 0
+    """How often its effect has happened (or was suppressed by its key), whatever the agent was told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,6 @@ class Commit:
     """The idempotency key it carried; empty for none."""
     seconds: float
     arguments: Mapping[str, Any]
-    returned: bool = True
 
 
 @dataclass(slots=True)
@@ -55,9 +56,11 @@ class Ledger:
     suppressed: int = 0
 
     def commit(self, tool: str, arguments: Mapping[str, Any], *, identity: Sequence[str], key: str, seconds: float) -> bool:
-        """Record an effect. False if the same key had committed it before: then it did not happen again."""
-        chosen = {name: arguments.get(name) for name in identity} if identity else {k: v for k, v in arguments.items() if v != key}
-        same = canonical(chosen)
+        """Record an effect; `arguments` come without the key, and all of them are its identity where none is declared.
+
+        False if the same key had committed it before: then it did not happen again.
+        """
+        same = canonical({name: arguments.get(name) for name in identity} if identity else arguments)
         if key and any(c.tool == tool and c.key == key and c.identity == same for c in self.commits):
             self.suppressed += 1
             return False

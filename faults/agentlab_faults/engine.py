@@ -1,0 +1,124 @@
+"""The engine: plays one conversation in virtual time under one schedule, and says what happened."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from agentlab_faults import intercept
+from agentlab_faults.journal import Replied, TurnBegan
+from agentlab_faults.played import Clean, Conversation, Ending, Played, Setup
+from agentlab_faults.provider import Provider
+from agentlab_faults.run import LabFailure, LimitPassed, Run
+from agentlab_faults.schedule import FAULT_FREE, Schedule
+from agentlab_faults.sim import Deadlock, RealThreadWaits, Simulation, TimeCapReached, WatchdogFired
+from agentlab_faults.tools import adapt_frameworks, hub
+from agentlab_faults.workshop import Workshop
+
+__all__ = ["play"]
+
+_ENDINGS: dict[type[BaseException], Ending] = {
+    Deadlock: "deadlock",
+    TimeCapReached: "deadline",
+    WatchdogFired: "watchdog",
+    RealThreadWaits: "lab",
+    LimitPassed: "stopped",
+    LabFailure: "lab",
+}
+_KEYS = ("OPENAI_API_KEY",)
+_NO_KEY = "sk-agentlab-scripted-provider"
+
+
+class _Talk:
+    """A conversation's way into the simulation."""
+
+    def __init__(self, run: Run, simulation: Simulation) -> None:
+        self._run = run
+        self._simulation = simulation
+        self.replies: list[Any] = []
+
+    def settle(self, value: Any) -> Any:
+        return self._simulation.settle(value)
+
+    def turn(self, prompt: str) -> None:
+        self._run.events.append(TurnBegan(self._run.now(), prompt))
+
+    def reply(self, value: Any) -> None:
+        self.replies.append(value)
+        self._run.events.append(Replied(self._run.now(), value if isinstance(value, str) else ""))
+
+
+@contextlib.contextmanager
+def _placeholder_keys() -> Iterator[None]:
+    """SDKs refuse to start without a key; the scripted provider takes any."""
+    missing = [name for name in _KEYS if not os.environ.get(name)]
+    os.environ.update(dict.fromkeys(missing, _NO_KEY))
+    try:
+        yield
+    finally:
+        for name in missing:
+            os.environ.pop(name, None)
+
+
+def play(
+    conversation: Conversation,
+    setup: Setup,
+    schedule: Schedule = FAULT_FREE,
+    *,
+    seed: int = 0,
+    clean: Clean | None = None,
+    on_stuck: Callable[[], None] | None = None,
+) -> Played:
+    """Play `conversation` once in virtual time under `schedule`.
+
+    `clean` is what the fault-free run of the same scenario left behind (`Played.clean`); without it the run counts as that one.
+    `on_stuck` is called from a real thread if not even the watchdog can end the run. The agent's exceptions are returned, never raised;
+    only KeyboardInterrupt goes through.
+    """
+    intercept.install()
+    adapt_frameworks()
+    simulation = Simulation(seed=seed, cap=setup.deadline + setup.grace, watchdog=setup.watchdog, on_stuck=on_stuck)
+    run = Run(setup, schedule, clean, lambda: simulation.now, simulation.stop)
+    provider = Provider(run)
+    talk = _Talk(run, simulation)
+    with (
+        _placeholder_keys(),
+        intercept.armed(provider, mocks=setup.mocks, allow_hosts=setup.allow_hosts) as watch,
+        hub.executing(Workshop(run)),
+    ):
+        ending, error, detail = _run_to_its_end(conversation, talk, simulation)
+    if watch.escaped:
+        run.problems.append(f"The agent reached the network past the lab: {', '.join(sorted(set(watch.escaped)))}.")
+    return Played(
+        ending="lab" if run.problems and ending != "lab" else ending,
+        replies=tuple(talk.replies),
+        error=error,
+        detail=detail,
+        journal=tuple(run.events),
+        ledger=run.ledger,
+        points=tuple(run.points.values()),
+        strikes=tuple(run.strikes),
+        requests=provider.requests,
+        tokens=provider.tokens,
+        seconds=simulation.now,
+        problems=tuple(run.problems),
+        clean=clean or Clean(provider.answers, provider.requests, provider.tokens),
+        models=tuple(provider.models),
+        system_prompts=tuple(provider.system_prompts),
+        tool_schemas=provider.tool_schemas,
+    )
+
+
+def _run_to_its_end(conversation: Conversation, talk: _Talk, simulation: Simulation) -> tuple[Ending, BaseException | None, str]:
+    with simulation:
+        try:
+            conversation(talk)
+        except tuple(_ENDINGS) as end:
+            return _ENDINGS[type(end)], None, str(end)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever leaves the agent is its outcome, SystemExit and CancelledError too
+            return "raised", error, ""
+    return "returned", None, ""

@@ -1,0 +1,122 @@
+"""The injector: decides for each request and each tool execution which fault of the schedule strikes it, if any."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import assert_never
+
+from agentlab_faults.fault import Scope, Spoils
+from agentlab_faults.points import PointKind
+from agentlab_faults.schedule import Injection, Schedule
+
+__all__ = ["Injector", "Target", "can_spoil"]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A request or a tool execution, as far as schedules can tell them apart."""
+
+    kind: PointKind
+    point: str
+    attempt: int
+    seconds: float
+    host: str = ""
+    model: str = ""
+    key: str = ""
+    """A digest of the API key."""
+    tool: str = ""
+    effect: str = ""
+
+    def in_scope(self, scope: Scope) -> tuple[str, ...]:
+        """What must be equal for a later target to lie in the same scope; every scope but `tool` lies within one host."""
+        match scope:
+            case "call":
+                return (self.point,)
+            case "host":
+                return (self.host,)
+            case "key":
+                return (self.host, self.key)
+            case "model":
+                return (self.host, self.model)
+            case "tool":
+                return (self.tool,)
+        assert_never(scope)
+
+
+@dataclass(slots=True)
+class _Armed:
+    """One injection and what it has done so far."""
+
+    injection: Injection
+    place: tuple[str, ...] | None = None
+    host: str = ""
+    strikes: int = 0
+    met: int = 0
+
+    def strikes_at_point(self, target: Target) -> bool:
+        injection = self.injection
+        scope = injection.scope or injection.fault.row.scope
+        if self.place is None:
+            if target.point != injection.at or target.attempt < injection.attempt:
+                return False
+            self.place, self.host = target.in_scope(scope), target.host
+        elif target.in_scope(scope) != self.place:
+            return False
+        match injection.shape:
+            case "once":
+                hit = self.strikes == 0
+            case "x3":
+                hit = self.strikes < 3 and target.point == injection.at and target.host == self.host
+            case "always":
+                hit = True
+            case _ as never:
+                assert_never(never)
+        self.strikes += hit
+        return hit
+
+    def strikes_in_mode(self, target: Target, primary: str) -> bool:
+        injection = self.injection
+        row = injection.fault.row
+        if target.kind != injection.kind and not (injection.kind is None and target.kind in row.kinds):
+            return False
+        if target.seconds not in injection.window or (injection.primary and target.host != primary):
+            return False
+        if target.kind == "tool" and not self._may_act_on(target):
+            return False
+        self.met += 1
+        hit = (self.met - 1) % injection.every == 0
+        self.strikes += hit
+        return hit
+
+    def _may_act_on(self, target: Target) -> bool:
+        injection = self.injection
+        wanted = injection.fault.row.effect
+        writes = target.effect in ("write", "external")
+        return (injection.tools is None or target.tool in injection.tools) and (wanted == "any" or writes == (wanted == "write"))
+
+
+class Injector:
+    """The schedule of one run, and how far it has come."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        self._armed = [_Armed(injection) for injection in schedule.injections]
+        self._primary = ""
+
+    def pick(self, target: Target) -> Injection | None:
+        """The injection that strikes this target: the first in the schedule that matches."""
+        if not self._primary and target.kind == "llm":
+            self._primary = target.host
+        for armed in self._armed:
+            if armed.injection.at is None:
+                hit = armed.strikes_in_mode(target, self._primary)
+            else:
+                hit = armed.strikes_at_point(target)
+            if hit:
+                return armed.injection
+        return None
+
+
+def can_spoil(fault: Spoils, calls_tools: bool) -> bool:
+    """Whether the fault has something to act on in an answer that does or does not call tools."""
+    wanted = fault.row.answer
+    return wanted == "any" or calls_tools == (wanted == "tool_calls")

@@ -1,0 +1,61 @@
+"""What one run knows of itself: the schedule so far, the logical calls, the journal, the ledger and the strikes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from agentlab_faults.calls import Call, Calls
+from agentlab_faults.injector import Injector
+from agentlab_faults.journal import Event, FaultStruck
+from agentlab_faults.ledger import Ledger
+from agentlab_faults.played import Clean, Setup, Struck
+from agentlab_faults.points import Point
+from agentlab_faults.schedule import Schedule
+from agentlab_faults.script import ScriptedModel
+
+__all__ = ["LabFailure", "LimitPassed", "Run"]
+
+
+class LimitPassed(BaseException):
+    """The agent passed the lab's limit of requests or tokens, and was stopped."""
+
+
+class LabFailure(BaseException):
+    """The lab itself cannot go on; the run proves nothing."""
+
+
+class Run:
+    """The state that the provider's side and the tools' side of one run share."""
+
+    def __init__(
+        self,
+        setup: Setup,
+        schedule: Schedule,
+        clean: Clean | None,
+        now: Callable[[], float],
+        stop: Callable[[BaseException], None],
+    ) -> None:
+        self.setup = setup
+        self.clean = clean
+        self.now = now
+        """Virtual seconds since the run began."""
+        self.stop = stop
+        self.model = ScriptedModel(setup.scripts, setup.prompts)
+        self.injector = Injector(schedule)
+        self.calls = Calls()
+        self.ledger = Ledger()
+        self.events: list[Event] = []
+        self.points: dict[str, Point] = {}
+        self.strikes: list[Struck] = []
+        self.problems: list[str] = []
+
+    def struck(self, fault: str, call: Call, *, changed: bool) -> None:
+        """Note that a fault acted on an attempt, and whether the agent can tell."""
+        now = self.now()
+        self.strikes.append(Struck(fault, call.point, call.attempt, now, changed))
+        self.events.append(FaultStruck(now, fault, call.point, call.attempt, changed))
+
+    def fail(self, sentence: str) -> None:
+        """The lab cannot go on: stop the run as its own failure."""
+        self.problems.append(sentence)
+        self.stop(LabFailure(sentence))
