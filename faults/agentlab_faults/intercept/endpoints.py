@@ -1,0 +1,158 @@
+"""What a request is: a call to a model's provider, telemetry on its way out, or a tool.
+
+Providers are told by the end of the path and by keys of the body, not by host, so that gateways, Azure, vLLM and Ollama on loopback count.
+Hosts only decide what else belongs to a provider (models, files, counting), and they stand in exact lists: a suffix like `googleapis.com`
+would take in Maps. Sources: the requests of openai 2 and 3, anthropic 1 and 2, google-genai 3, litellm and boto3, each seen once.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final, Literal
+
+from agentlab_faults.exchange import WireRequest
+
+__all__ = ["Endpoint", "classify", "is_loopback", "is_telemetry_host"]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a request goes. `api` of a provider: `openai.chat`, `openai.responses`, `openai.completions`, `anthropic.messages`,
+    `gemini.generate`, `gemini.stream`, `embeddings`, `bedrock`, `cohere.chat`, `ollama`, `watsonx`, or `side` (no model call: models,
+    files, counting, tokens of access); of telemetry its product (`otlp`, `langsmith` ...); of a tool `http`.
+    """
+
+    api: str
+    kind: Literal["provider", "telemetry", "tool"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Path:
+    """A model call: POST to a path that ends so, with all of `keys` in the body (any one of each tuple)."""
+
+    api: str
+    pattern: re.Pattern[str]
+    keys: tuple[tuple[bytes, ...], ...] = ()
+
+
+_MODEL: Final = (b'"model"',)
+_MESSAGES: Final = (b'"messages"',)
+
+_PATHS: Final = tuple(
+    _Path(api, re.compile(pattern), keys)
+    for api, pattern, keys in (
+        ("openai.chat", r"/deployments/[^/]+/chat/completions/?$", (_MESSAGES,)),
+        ("openai.chat", r"/chat/completions/?$", (_MODEL, _MESSAGES)),
+        ("openai.responses", r"/responses/?$", (_MODEL, (b'"input"', b'"prompt"'))),
+        ("anthropic.messages", r"/v1/messages/?$", (_MODEL, _MESSAGES)),
+        ("anthropic.messages", r":(rawPredict|streamRawPredict)$", (_MESSAGES,)),
+        ("gemini.generate", r":generateContent$", ()),
+        ("gemini.stream", r":streamGenerateContent$", ()),
+        ("embeddings", r"/deployments/[^/]+/embeddings/?$", ()),
+        ("embeddings", r"/embeddings/?$", (_MODEL,)),
+        ("embeddings", r":(embedContent|batchEmbedContents)$|/publishers/google/models/[^/]+:predict$", ()),
+        ("bedrock", r"/model/[^/]+/(converse|converse-stream|invoke|invoke-with-response-stream)$", ()),
+        ("cohere.chat", r"/v[12]/chat/?$", (_MESSAGES,)),
+        ("ollama", r"/api/(chat|generate|embed|embeddings|show)$", (_MODEL,)),
+        ("watsonx", r"/ml/v1/text/(chat|generation)(_stream)?$", ()),
+        ("openai.completions", r"/deployments/[^/]+/completions/?$", ()),
+        ("openai.completions", r"/completions/?$", (_MODEL, (b'"prompt"',))),
+    )
+)
+
+_PROVIDER_HOSTS: Final = re.compile(
+    r"api\.openai\.com|[\w-]+\.openai\.azure\.com|[\w-]+\.services\.ai\.azure\.com|[\w-]+\.cognitiveservices\.azure\.com|api\.anthropic\.com"
+    r"|generativelanguage\.googleapis\.com|([\w-]+-)?aiplatform\.googleapis\.com|oauth2\.googleapis\.com|api\.mistral\.ai|api\.cohere\.(ai|com)"
+    r"|api\.groq\.com|api\.deepseek\.com|api\.x\.ai|api\.together\.(ai|xyz)|openrouter\.ai|api\.fireworks\.ai|api\.perplexity\.ai"
+    r"|bedrock-runtime\.[\w-]+\.amazonaws\.com"
+)
+
+_TELEMETRY_HOSTS: Final = (
+    ("sentry", re.compile(r"([\w-]+\.)*ingest(\.\w+)?\.sentry\.io")),
+    ("posthog", re.compile(r"(app|us|eu|us\.i|eu\.i|us-assets\.i|eu-assets\.i)\.posthog\.com")),
+    ("logfire", re.compile(r"logfire-(api|us|eu)\.pydantic\.(dev|info)")),
+    ("langfuse", re.compile(r"(us\.|eu\.|hipaa\.)?cloud\.langfuse\.com")),
+    ("langsmith", re.compile(r"(\w+\.)?api\.smith\.langchain\.com")),
+    (
+        "datadog",
+        re.compile(
+            r"([\w-]+\.)*(http-intake\.logs|llmobs-intake|trace\.agent|instrumentation-telemetry-intake)\.([\w-]+\.)?datadoghq\.(com|eu)"
+        ),
+    ),
+    ("segment", re.compile(r"api\.segment\.io")),
+    ("mixpanel", re.compile(r"api(-eu)?\.mixpanel\.com")),
+    ("amplitude", re.compile(r"api2?\.(eu\.)?amplitude\.com")),
+    ("otlp", re.compile(r"telemetry\.crewai\.com|api\.traceloop\.com|otlp\.arize\.com|api\.honeycomb\.io|otlp\.nr-data\.net")),
+)
+
+_TELEMETRY_PATHS: Final = (
+    ("otlp", re.compile(r"/v1/(traces|metrics|logs)/?$")),
+    ("openai.traces", re.compile(r"/v1/traces/ingest/?$")),
+    ("sentry", re.compile(r"/api/\w+/(envelope|store)/?$")),
+    ("langfuse", re.compile(r"/api/public/ingestion/?$")),
+    ("langsmith", re.compile(r"/runs/(batch|multipart)/?$")),
+    ("huggingface", re.compile(r"^/api/telemetry/")),
+)
+
+_SIDE: Final = Endpoint("side", "provider")
+_TOOL: Final = Endpoint("http", "tool")
+
+
+def classify(request: WireRequest) -> Endpoint | None:
+    """Where the request goes; None for an ordinary service on loopback, which is the user's own business.
+
+    Telemetry comes first (OpenAI's traces go to its API host), then model calls by path and body, then provider hosts; the rest are tools.
+    """
+    if request.method == "POST":
+        found = _telemetry(request.path) or _model_call(request.path, request.body)
+        if found is not None:
+            return found
+    if is_loopback(request.host):
+        return None
+    if product := _telemetry_product(request.host):
+        return Endpoint(product, "telemetry")
+    return _SIDE if _PROVIDER_HOSTS.fullmatch(request.host) else _TOOL
+
+
+def is_telemetry_host(host: str) -> bool:
+    """Whether everything that goes to this host is telemetry."""
+    return bool(_telemetry_product(host))
+
+
+@lru_cache(maxsize=1024)
+def is_loopback(host: str) -> bool:
+    """Whether the host is this machine (`localhost`, 127.0.0.0/8, `::1`, an unspecified address or an empty name)."""
+    name = host.strip("[]").rstrip(".").lower()
+    if name in {"", "localhost"} or name.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(name.partition("%")[0])
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified
+
+
+@lru_cache(maxsize=1024)
+def _telemetry_product(host: str) -> str:
+    return next((product for product, pattern in _TELEMETRY_HOSTS if pattern.fullmatch(host)), "")
+
+
+@lru_cache(maxsize=1024)
+def _telemetry(path: str) -> Endpoint | None:
+    product = next((product for product, pattern in _TELEMETRY_PATHS if pattern.search(path)), "")
+    return Endpoint(product, "telemetry") if product else None
+
+
+def _model_call(path: str, body: bytes) -> Endpoint | None:
+    for row in _rows(path):
+        if all(any(key in body for key in keys) for keys in row.keys):
+            return Endpoint(row.api, "provider")
+    return None
+
+
+@lru_cache(maxsize=1024)
+def _rows(path: str) -> tuple[_Path, ...]:
+    return tuple(row for row in _PATHS if row.pattern.search(path))

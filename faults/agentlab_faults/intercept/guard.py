@@ -1,0 +1,70 @@
+"""The guard: connections and look-ups that no seam has seen are stopped and recorded while armed.
+
+An audit hook sees every socket of the interpreter, in every thread. It does not see native code (a Rust or C++ client). Raising alone would
+not be loud, because SDKs catch and retry it; the record in `Watch.escaped` is what counts. Loopback, unix and datagram sockets pass.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+from functools import cache
+from typing import Any
+
+from agentlab_faults.intercept.arming import Armed, current
+from agentlab_faults.intercept.endpoints import is_loopback, is_telemetry_host
+
+__all__ = ["EscapedConnectError", "EscapedLookupError", "stand_guard"]
+
+
+class EscapedConnectError(ConnectionError):
+    """A connection that the lab did not intercept was stopped."""
+
+
+class EscapedLookupError(socket.gaierror):
+    """A look-up of a host that the lab does not intercept was stopped."""
+
+
+@cache
+def stand_guard() -> None:
+    """Put the hook in, once a process (an audit hook can never be taken out)."""
+    own_name = socket.gethostname()
+
+    def hook(event: str, args: tuple[Any, ...]) -> None:
+        armed = current.armed
+        if armed is None:
+            return
+        if event == "socket.connect":
+            _connect(armed, *args)
+        elif event == "socket.getaddrinfo" and args[0] != own_name:
+            _lookup(armed, args[0], args[1])
+
+    sys.addaudithook(hook)
+
+
+def _connect(armed: Armed, sock: Any, address: Any) -> None:
+    if sock.type == socket.SOCK_DGRAM or not isinstance(address, tuple) or not isinstance(address[0], str):
+        return
+    host, port = address[:2]
+    if is_loopback(host) or host in armed.allow_hosts or port in armed.allowed_ports:
+        return
+    _record(armed, "connect", host, port)
+    raise EscapedConnectError(111, f"agentlab stopped a connection to {host}:{port} that it does not intercept")
+
+
+def _lookup(armed: Armed, host: str | bytes | None, port: Any) -> None:
+    name = host.decode("latin-1") if isinstance(host, bytes) else host or ""
+    if is_loopback(name):
+        return
+    if name in armed.allow_hosts:
+        armed.allowed_ports.add(int(port or 0))
+        return
+    _record(armed, "lookup", name, port)
+    raise EscapedLookupError(socket.EAI_NONAME, f"agentlab stopped a look-up of {name} that it does not intercept")
+
+
+def _record(armed: Armed, what: str, host: str, port: Any) -> None:
+    seen = armed.watch.telemetry if is_telemetry_host(host) else armed.watch.escaped
+    text = f"{what} {host}:{port}" if port else f"{what} {host}"
+    if text not in seen:
+        seen.append(text)

@@ -1,0 +1,84 @@
+"""Putting the seams in once, and arming them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from agentlab_faults.intercept.arming import Armed, Handler, Mocks, Watch, current
+from agentlab_faults.intercept.importing import after_import
+from agentlab_faults.intercept.tls import memoise_core, memoise_ssl
+
+if TYPE_CHECKING:
+    from agentlab_faults.intercept.seams import Seam
+
+__all__ = ["armed", "install"]
+
+
+@cache
+def install() -> None:
+    """Put the seams in: now for the libraries that are loaded, later for those that are not. Imports no library itself.
+
+    Best called before any mock library starts, so that mocks go over the seams and not under them.
+    """
+    after_import({"httpx2": _seamed.add, "httpx": _seamed.add, "httpcore2": memoise_core, "ssl": memoise_ssl})
+
+
+@contextmanager
+def armed(handler: Handler, *, mocks: Mocks = "win", allow_hosts: frozenset[str] = frozenset(), memoise: bool = True) -> Iterator[Watch]:
+    """Let `handler` answer every request of the process while the block runs; a block within a block hides the outer one.
+
+    `allow_hosts`: hosts whose connections the guard lets through. `memoise`: share TLS contexts (not where real traffic is wanted).
+    A seam that somebody's patch threw away is put back on entry; one that is lost during the block is reported in `Watch.escaped`.
+    """
+    from agentlab_faults.intercept.guard import stand_guard  # noqa: PLC0415 - a process that never arms pays for no guard
+
+    install()
+    stand_guard()
+    _seamed.ready(cover=mocks != "win")
+    block, outer = Armed(handler, mocks, allow_hosts, memoise), current.armed
+    current.armed = block
+    try:
+        yield block.watch
+    finally:
+        current.armed = outer
+        _seamed.check(block.watch)
+        for end in list(block.open.values()):
+            end()
+
+
+class _Seamed:
+    """The seams of the libraries that have been imported. `httpx` may *be* `httpx2` (`httpx2.alias_httpx`)."""
+
+    def __init__(self) -> None:
+        self._libraries: dict[type, list[Seam]] = {}
+
+    def add(self, module: ModuleType) -> None:
+        from agentlab_faults.intercept.seams import seams_of  # noqa: PLC0415 - brings asyncio: not before a library is there
+
+        transport: type = module.HTTPTransport
+        if transport not in self._libraries:
+            self._libraries[transport] = seams_of(module)
+
+    def ready(self, *, cover: bool) -> None:
+        for seam in self._all():
+            seam.mend()
+            if cover:
+                seam.cover()
+
+    def check(self, watch: Watch) -> None:
+        for seam in self._all():
+            if seam.lost:
+                watch.escaped.append(f"seam {seam.place} was undone by somebody's patch")
+                seam.mend()
+            seam.uncover()
+
+    def _all(self) -> Iterator[Seam]:
+        for seams in self._libraries.values():
+            yield from seams
+
+
+_seamed = _Seamed()

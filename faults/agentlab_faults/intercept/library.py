@@ -1,0 +1,144 @@
+"""`httpx2` and `httpx`: a request of theirs as a `WireRequest`, an exchange as their response, waits and exceptions."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import time
+from collections.abc import Iterator
+from http import HTTPStatus
+from types import ModuleType
+from typing import Any, Final, Self
+
+from agentlab_faults.exchange import Exchange, Timeouts, TransportError, WireRequest
+from agentlab_faults.intercept.arming import Armed, OnEnd
+from agentlab_faults.intercept.playing import Delivery, framed
+
+__all__ = ["Library"]
+
+_REASONS: Final = {status.value: status.phrase.encode("ascii") for status in HTTPStatus}
+_NO_TIMEOUTS: Final = Timeouts()
+
+
+class Library:
+    """One of the two libraries. They are unrelated modules with the same names in them; everything is built from the caller's own."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self.name = module.__name__
+        self._module: Any = module
+        self._core = "httpcore2" if self.name == "httpx2" else "httpcore"
+        self._sync_body = type("PlayedBody", (_SyncBody, self._module.SyncByteStream), {})
+        self._async_body = type("AsyncPlayedBody", (_AsyncBody, self._module.AsyncByteStream), {})
+
+    def wire(self, request: Any, *, sync: bool) -> WireRequest:
+        """The request as data. Its body has been read."""
+        url = request.url
+        headers: dict[str, str] = {}
+        for raw_name, raw_value in request.headers.raw:
+            name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        timeout = request.extensions.get("timeout")
+        return WireRequest(
+            library=self.name,
+            method=request.method,
+            url=str(url),
+            host=url.host,
+            path=url.raw_path.partition(b"?")[0].decode("ascii"),
+            headers=headers,
+            body=request.content,
+            timeouts=Timeouts(**timeout) if timeout else _NO_TIMEOUTS,
+            sync=sync,
+        )
+
+    def answer(self, wire: WireRequest, exchange: Exchange, on_end: OnEnd | None, armed: Armed) -> Any:
+        """Play the exchange to a sync client. Returns the library's response; raises its exceptions."""
+        delivery = self._delivery(wire, exchange, on_end, armed)
+        if exchange.before:
+            try:
+                for seconds in delivery.before():
+                    time.sleep(seconds)
+            except BaseException:
+                delivery.end("abandoned")
+                raise
+        return self._response(exchange, self._sync_body(delivery))
+
+    async def answer_async(self, wire: WireRequest, exchange: Exchange, on_end: OnEnd | None, armed: Armed) -> Any:
+        """`answer`, for an async client."""
+        delivery = self._delivery(wire, exchange, on_end, armed)
+        if exchange.before:
+            try:
+                for seconds in delivery.before():
+                    await asyncio.sleep(seconds)
+            except BaseException:
+                delivery.end("abandoned")
+                raise
+        return self._response(exchange, self._async_body(delivery))
+
+    def _delivery(self, wire: WireRequest, exchange: Exchange, on_end: OnEnd | None, armed: Armed) -> Delivery:
+        fail = self._fail_sync if wire.sync else self._fail_async
+        return Delivery(exchange, framed(exchange, wire.method), timeouts=wire.timeouts, fail=fail, on_end=on_end, armed=armed)
+
+    def _response(self, exchange: Exchange, stream: Any) -> Any:
+        extensions = {"http_version": b"HTTP/1.1", "reason_phrase": _REASONS.get(exchange.status, b"")}
+        return self._module.Response(exchange.status, headers=exchange.headers, stream=stream, extensions=extensions)
+
+    def _fail_sync(self, error: TransportError, message: str | None, cause: BaseException | None) -> Exception:
+        return self._fail(error, "timed out" if message is None else message, cause)
+
+    def _fail_async(self, error: TransportError, message: str | None, cause: BaseException | None) -> Exception:
+        return self._fail(error, message or "", cause)
+
+    def _fail(self, error: TransportError, message: str, cause: BaseException | None) -> Exception:
+        """The library's exception, caused by its core's of the same name, caused by `cause`, as the real chain is."""
+        made: Exception = getattr(self._module, error)(message)
+        core = getattr(importlib.import_module(self._core), error, None)
+        if core is None:
+            made.__cause__ = cause
+            return made
+        made.__cause__ = core(message)
+        made.__cause__.__cause__ = cause
+        return made
+
+
+class _SyncBody:
+    def __init__(self, delivery: Delivery) -> None:
+        self._delivery = delivery
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            for step in self._delivery.body():
+                if isinstance(step, bytes):
+                    yield step
+                else:
+                    time.sleep(step)
+        except BaseException:
+            self._delivery.close()
+            raise
+
+    def close(self) -> None:
+        self._delivery.close()
+
+
+class _AsyncBody:
+    """An iterator, not an async generator: an agent that leaves the loop early must not leave a generator for the loop to clean up."""
+
+    def __init__(self, delivery: Delivery) -> None:
+        self._delivery = delivery
+        self._steps = delivery.body()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            for step in self._steps:
+                if isinstance(step, bytes):
+                    return step
+                await asyncio.sleep(step)
+        except BaseException:
+            self._delivery.close()
+            raise
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        self._delivery.close()

@@ -1,0 +1,132 @@
+"""Playing an exchange without doing any waiting: a generator says how long to be silent and which bytes to hand over.
+
+The seams drive it, `time.sleep` in sync clients and `asyncio.sleep` in async ones, so both keep one set of rules about timeouts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, Protocol
+
+from agentlab_faults.exchange import Break, Exchange, Part, Pause, Phase, Timeouts, TransportError
+from agentlab_faults.intercept.arming import Armed, End, OnEnd
+
+__all__ = ["FOREVER", "Delivery", "Fail", "framed"]
+
+FOREVER: Final = 1e9
+"""Seconds of one step of an endless silence: finite, because clocks count integer nanoseconds (31 years fit into 63 bits)."""
+
+_TIMEOUTS: Final[dict[Phase, TransportError]] = {"connect": "ConnectTimeout", "read": "ReadTimeout", "pool": "PoolTimeout"}
+
+
+class Fail(Protocol):
+    """Makes the calling library's exception."""
+
+    def __call__(self, error: TransportError, message: str | None, cause: BaseException | None) -> Exception:
+        """`message` None: the words that this library has for its own timeouts."""
+        ...
+
+
+def framed(exchange: Exchange, method: str) -> Sequence[Part]:
+    """The body as the client's parser hands it over: what `content-length` promises, neither more nor less.
+
+    A body that ends early raises what h11 raises; bytes past the end are never seen; HEAD, 204 and 304 have no body.
+    """
+    if method == "HEAD" or exchange.status in {204, 304}:
+        return ()
+    promised = next((int(value) for name, value in exchange.headers if name.lower() == "content-length" and value.isdigit()), None)
+    if promised is None:
+        return exchange.body
+    sent = sum(len(part) for part in exchange.body if isinstance(part, bytes))
+    if sent < promised and exchange.intact:
+        text = f"peer closed connection without sending complete message body (received {sent} bytes, expected {promised})"
+        return (*exchange.body, Break("RemoteProtocolError", text))
+    return exchange.body if sent <= promised else _cut(exchange.body, promised)
+
+
+def _cut(body: Sequence[Part], length: int) -> list[Part]:
+    kept: list[Part] = []
+    for part in body:
+        if length <= 0:
+            break
+        if isinstance(part, bytes):
+            kept.append(part[:length])
+            length -= len(part)
+        else:
+            kept.append(part)
+    return kept
+
+
+class Delivery:
+    """One exchange on its way to one client; tells its end exactly once."""
+
+    __slots__ = ("_armed", "_body", "_exchange", "_fail", "_left", "_on_end", "_timeouts")
+
+    def __init__(
+        self, exchange: Exchange, body: Sequence[Part], timeouts: Timeouts, fail: Fail, on_end: OnEnd | None, armed: Armed
+    ) -> None:
+        self._exchange = exchange
+        self._body = body
+        self._timeouts = timeouts
+        self._fail = fail
+        self._on_end = on_end
+        self._armed = armed
+        self._left = len(body)
+        if on_end is not None:
+            armed.open[id(self)] = self.close
+
+    def before(self) -> Iterator[float]:
+        """Seconds to be silent before the status line. Raises the library's exception where the exchange breaks or times out."""
+        yield from (step for step in self._walk(self._exchange.before, _nothing) if not isinstance(step, bytes))
+
+    def body(self) -> Iterator[bytes | float]:
+        """Bytes to hand over and seconds to be silent between them. Raises like `before`."""
+        yield from self._walk(self._body, self._passed)
+        self.end("delivered")
+
+    def close(self) -> None:
+        """The client reads no further."""
+        self.end("abandoned" if self._left else "delivered")
+
+    def end(self, how: End) -> None:
+        """Tell how it ended, unless that was told before."""
+        on_end, self._on_end = self._on_end, None
+        if on_end is not None:
+            self._armed.open.pop(id(self), None)
+            on_end(how)
+
+    def _passed(self) -> None:
+        self._left -= 1
+
+    def _walk(self, parts: Sequence[Part], passed: Callable[[], None]) -> Iterator[bytes | float]:
+        quiet: dict[Phase, float] = {}
+        for part in parts:
+            if isinstance(part, bytes):
+                passed()
+                if part:
+                    quiet.clear()
+                    yield part
+            elif isinstance(part, Pause):
+                yield from self._silence(part, quiet)
+                passed()
+            else:
+                self.end("broken")
+                raise self._fail(part.error, part.message, part.cause)
+
+    def _silence(self, pause: Pause, quiet: dict[Phase, float]) -> Iterator[float]:
+        """A client's timer runs on over several pauses without a byte between them."""
+        limit = getattr(self._timeouts, pause.phase)
+        past = quiet.get(pause.phase, 0.0)
+        if limit is not None and past + pause.seconds > limit:
+            yield max(0.0, limit - past)
+            self.end("timeout")
+            raise self._fail(_TIMEOUTS[pause.phase], None, TimeoutError())
+        quiet[pause.phase] = past + pause.seconds
+        while pause.seconds == math.inf:
+            yield FOREVER
+        yield pause.seconds
+
+
+def _nothing() -> None:
+    pass
