@@ -48,7 +48,7 @@ class WireRequest:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Silence for `seconds` of virtual time (`math.inf`: for ever). A client whose timeout for the phase is shorter gives up at its timeout."""
+    """Silence for `seconds` of virtual time (`math.inf`: for ever). A client whose timeout for the phase is shorter gives up there."""
 
     seconds: float
     phase: Phase = "read"

@@ -90,7 +90,7 @@ class Row:
         if point.kind not in self.kinds:
             return False
         if point.kind == "tool":
-            return self.effect == "any" or point.effect == self.effect or (self.effect == "write" and point.effect == "external")
+            return self.effect in ("any", "write" if point.effect == "external" else point.effect)
         return self.answer == "any" or point.calls_tools == (self.answer == "tool_calls")
 
 

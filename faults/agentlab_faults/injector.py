@@ -53,7 +53,13 @@ class _Armed:
     strikes: int = 0
     met: int = 0
 
-    def strikes_at_point(self, target: Target) -> bool:
+    def strikes_at(self, target: Target, primary: str) -> bool:
+        """Whether the injection strikes this target; asked once for each target, in order."""
+        hit = self._in_mode(target, primary) if self.injection.at is None else self._at_point(target)
+        self.strikes += hit
+        return hit
+
+    def _at_point(self, target: Target) -> bool:
         injection = self.injection
         scope = injection.scope or injection.fault.row.scope
         if self.place is None:
@@ -64,17 +70,14 @@ class _Armed:
             return False
         match injection.shape:
             case "once":
-                hit = self.strikes == 0
+                return self.strikes == 0
             case "x3":
-                hit = self.strikes < 3 and target.point == injection.at and target.host == self.host
+                return self.strikes < 3 and target.point == injection.at and target.host == self.host
             case "always":
-                hit = True
-            case _ as never:
-                assert_never(never)
-        self.strikes += hit
-        return hit
+                return True
+        assert_never(injection.shape)
 
-    def strikes_in_mode(self, target: Target, primary: str) -> bool:
+    def _in_mode(self, target: Target, primary: str) -> bool:
         injection = self.injection
         row = injection.fault.row
         if target.kind != injection.kind and not (injection.kind is None and target.kind in row.kinds):
@@ -84,9 +87,7 @@ class _Armed:
         if target.kind == "tool" and not self._may_act_on(target):
             return False
         self.met += 1
-        hit = (self.met - 1) % injection.every == 0
-        self.strikes += hit
-        return hit
+        return (self.met - 1) % injection.every == 0
 
     def _may_act_on(self, target: Target) -> bool:
         injection = self.injection
@@ -107,11 +108,7 @@ class Injector:
         if not self._primary and target.kind == "llm":
             self._primary = target.host
         for armed in self._armed:
-            if armed.injection.at is None:
-                hit = armed.strikes_in_mode(target, self._primary)
-            else:
-                hit = armed.strikes_at_point(target)
-            if hit:
+            if armed.strikes_at(target, self._primary):
                 return armed.injection
         return None
 

@@ -26,7 +26,7 @@ class Window:
 class Injection:
     """One fault and where it strikes.
 
-    With `at`, from the first attempt at that point on: `once`, three attempts (`x3`) or every later request in the fault's scope (`always`).
+    With `at`, from that attempt at that point on: `once`, three attempts (`x3`) or every later request in the scope (`always`).
     Without `at` (a mode), at every request of `kind` that lies in `window`; `primary` narrows it to the first provider that the run called.
     """
 

@@ -104,7 +104,11 @@ def around_sync(name: str, arguments: Mapping[str, Any], call_id: str | None, in
         step = next(steps)
         while True:
             try:
-                result = invoke() if isinstance(step, Body) else time.sleep(step.seconds)
+                result = None
+                if isinstance(step, Body):
+                    result = invoke()
+                else:
+                    time.sleep(step.seconds)
             except BaseException as error:  # noqa: BLE001 - handed to the execution, which records it and raises it again
                 step = steps.throw(error)
             else:

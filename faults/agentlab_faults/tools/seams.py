@@ -68,7 +68,7 @@ class Hooked:
         _hooked[id(function)] = self
         function.__code__ = code
         function.__defaults__ = None
-        function.__kwdefaults__ = None  # type: ignore[assignment]  # typeshed forgets None, CPython takes it
+        function.__kwdefaults__ = None
         if not self._had_signature:
             function.__signature__ = self.signature  # type: ignore[attr-defined]  # what inspect.signature reads first
 
