@@ -1,0 +1,102 @@
+"""The front door: the `agentlab` command.
+
+Commands live in `agentlab.commands`, one module each. Whatever goes wrong is one sentence on standard error and an exit code; a traceback
+needs `--debug`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from agentlab.commands import console, faults
+from agentlab.commands.console import INTERRUPTED, SHIP, UNDECIDABLE, USAGE, CommandError, nearest
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+def show_version(wanted: bool) -> None:
+    """Print the version and leave."""
+    if wanted:
+        from importlib.metadata import version
+
+        console.stdout().print(f"agentlab {version('agentlab-chaos')}")
+        raise typer.Exit
+
+
+@app.callback()
+def top(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error (may stand anywhere on the line).")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version and exit.")] = False,
+) -> None:
+    """Find out how an LLM agent behaves on its worst day: every fault at every point, in virtual time, with one verdict.
+
+    \b
+    Start here:
+      agentlab demo                                        break the reference agent; a verdict and a report
+      agentlab test customer_support --agent app:build     break yours
+      agentlab faults                                      what can be broken
+
+    \b
+    Exit codes of every command:
+      0  ship (or simply done)
+      1  don't ship
+      2  wrong usage or input
+      3  undecidable: the run was partial, or the lab could not tell
+    """
+
+
+app.add_typer(faults.app, name="faults")
+
+
+def sentence(error: typer.TyperException) -> str:
+    """The one sentence for a command line that cannot be parsed, with the nearest right name."""
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "agentlab"
+    option = getattr(error, "option_name", None)
+    text = error.format_message()
+    if option is not None and text.startswith("No such option"):
+        options = [name for parameter in context.command.params for name in parameter.opts] if context is not None else []
+        text = f"{command} has no option {option}.{nearest(option, options)}"
+    return f"{text if text.endswith(('.', '?')) else text + '.'} See `{command} --help`."
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with the command's code."""
+    line = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in line
+    sys.exit(run([word for word in line if word != "--debug"], debug=debug))
+
+
+def run(line: list[str], *, debug: bool) -> int:
+    """Run one command line; its exit code."""
+    try:
+        code = app(line or ["--help"], prog_name="agentlab", standalone_mode=False)
+    except typer.TyperException as error:
+        return fail(sentence(error), USAGE)
+    except CommandError as error:
+        if debug:
+            raise
+        return fail(str(error), error.code)
+    except (KeyboardInterrupt, typer.Abort):
+        return fail("Stopped.", INTERRUPTED)
+    except Exception as error:  # the last line of defence: a sentence instead of a traceback
+        if debug:
+            raise
+        return fail(f"agentlab itself failed ({type(error).__name__}: {error}); run it again with --debug for the traceback.", UNDECIDABLE)
+    return code if isinstance(code, int) else SHIP
+
+
+def fail(text: str, code: int) -> int:
+    """Say what is wrong on standard error."""
+    console.stderr().print(text, style="red", markup=False)
+    return code
+
+
+if __name__ == "__main__":
+    main()

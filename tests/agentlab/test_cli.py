@@ -1,0 +1,104 @@
+"""The command line itself: help, errors in one sentence, the catalogue's commands."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from agentlab_faults.catalogue import all_modes
+from agentlab_faults.fault import all_faults
+
+from agentlab import cli
+
+COMMANDS = ["faults", "faults list", "faults show"]
+
+
+def run(capsys: pytest.CaptureFixture[str], line: str) -> tuple[int, str, str]:
+    """Run a command line in this process: its exit code, output and errors."""
+    with pytest.raises(SystemExit) as ended:
+        cli.main(line.split())
+    captured = capsys.readouterr()
+    assert isinstance(ended.value.code, int)
+    return ended.value.code, captured.out, captured.err
+
+
+def test_no_arguments_show_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, "")
+    assert (code, err) == (0, "")
+    assert "agentlab demo" in out
+    assert "Exit codes" in out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    code, out, _ = run(capsys, f"{command} --help")
+    assert code == 0
+    assert "Example" in out
+    assert f"agentlab {command}" in out
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("fautls", "'faults'"),
+        ("faults lst", "'list'"),
+        ("faults list --jsn", "'--json'"),
+        ("faults show", "Missing argument"),
+        ("faults show http_42_rate", "'http_429_rate'"),
+        ("faults list htp_429*", "'http_429"),
+        ("faults list --boundary tols", "'tool'"),
+        ("faults list --boundary", "requires an argument"),
+        ("--verson", "'--version'"),
+    ],
+)
+def test_a_wrong_line_is_one_sentence_with_the_nearest_right_name(capsys: pytest.CaptureFixture[str], line: str, hint: str) -> None:
+    code, out, err = run(capsys, line)
+    assert (code, out) == (2, "")
+    assert hint in err
+    assert err.count("\n") == 1
+    assert "Traceback" not in err
+
+
+def test_a_failure_of_our_own_is_a_sentence_and_a_traceback_only_with_debug(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr(cli, "app", broken)
+    code, _, err = run(capsys, "faults")
+    assert code == 3
+    assert "ZeroDivisionError" in err
+    assert err.count("\n") == 1
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["faults", "--debug"])
+
+
+def test_the_catalogue_is_listed_with_every_fault_and_mode(capsys: pytest.CaptureFixture[str]) -> None:
+
+    code, out, _ = run(capsys, "faults list")
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()[1:]] == [*all_faults(), *all_modes()]
+
+
+def test_the_catalogue_as_json_can_be_read_by_a_script(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run(capsys, "faults list http_429* --json")
+    entries = json.loads(out)
+    assert {entry["boundary"] for entry in entries} == {"provider-http"}
+    assert all(entry["id"].startswith("http_429") for entry in entries)
+
+
+@pytest.mark.parametrize("name", ["http_429_rate", "primary-provider-outage"])
+def test_a_fault_is_shown_with_what_it_simulates_and_what_an_agent_should_do(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    _, out, _ = run(capsys, f"faults show {name}")
+    assert out.startswith("id")
+    for word in ("simulates", "best", "why", "happens"):
+        assert f"\n{word}" in out
+
+
+def test_the_command_line_starts_without_loading_the_lab_or_an_sdk() -> None:
+    code = "import sys, agentlab.cli; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    loaded = set(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout.split())
+    assert loaded & {"agentlab_faults", "agentlab_suites", "agentlab_reports", "openai", "httpx", "httpx2"} == set()
