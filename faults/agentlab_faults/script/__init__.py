@@ -1,0 +1,10 @@
+"""The scripted model: a provider that plays a script to any agent, and knows from its own call ids how far the agent has come."""
+
+from __future__ import annotations
+
+from agentlab_faults.script import chat
+from agentlab_faults.script.judge import End
+from agentlab_faults.script.model import ScriptedModel
+from agentlab_faults.script.spec import Call, Called, Say, ScriptMissing, ScriptSpec, Serving, Turn
+
+__all__ = ["Call", "Called", "End", "Say", "ScriptMissing", "ScriptSpec", "ScriptedModel", "Serving", "Turn", "chat"]

@@ -1,0 +1,96 @@
+"""What OpenAI Chat Completions refuses before any model runs, with its own bodies.
+
+Wordings are those of the provider's answers in public issue threads and of `error-openai-*` samples; match on code, type and status.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from agentlab_faults.exchange import Exchange, WireRequest
+from agentlab_faults.script.checks import check
+from agentlab_faults.script.refused import Refused
+from agentlab_faults.script.spec import ScriptMissing
+
+__all__ = ["headers", "refuse"]
+
+_BEARER = re.compile(r"Bearer ([\x21-\x7e]+)")
+_NO_KEY = (
+    "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth (i.e. Authorization: Bearer "
+    "YOUR_KEY). You can obtain an API key from https://platform.openai.com/account/api-keys."
+)
+_BAD_KEY = "Incorrect API key provided: {}. You can find your API key at https://platform.openai.com/account/api-keys."
+_BAD_JSON = (
+    "We could not parse the JSON body of your request. (HINT: This likely means you aren't using your HTTP library correctly. The OpenAI API "
+    "expects a JSON payload, but what was sent was not valid JSON. If you have trouble figuring out how to fix this, please contact us through "
+    "our help center at help.openai.com.)"
+)
+
+
+def headers(serial: int, *, milliseconds: int = 12) -> tuple[tuple[str, str], ...]:
+    """The provider's headers for its answer number `serial`, made in `milliseconds`. It sends bodies in chunks, without a length."""
+    return (
+        ("content-type", "application/json"),
+        ("x-request-id", f"req_{serial:032x}"),
+        ("openai-organization", "org-agentlab"),
+        ("openai-processing-ms", str(milliseconds)),
+        ("openai-version", "2020-10-01"),
+        ("x-ratelimit-limit-requests", "10000"),
+        ("x-ratelimit-limit-tokens", "2000000"),
+        ("x-ratelimit-remaining-requests", "9999"),
+        ("x-ratelimit-remaining-tokens", "1999000"),
+        ("x-ratelimit-reset-requests", "6ms"),
+        ("x-ratelimit-reset-tokens", "30ms"),
+    )
+
+
+def refuse(request: WireRequest, body: Mapping[str, Any] | None = None, *, serial: int = 0) -> Exchange | None:
+    """The provider's refusal of a request to its chat completions, or None if it would be answered.
+
+    `body` is the request's body if it has been parsed already. Raises ScriptMissing for what the provider can do and the script cannot.
+    """
+    try:
+        _check_key(request.headers.get("authorization", ""))
+        parsed = _parsed(request.body) if body is None else body
+        check(parsed)
+    except Refused as refused:
+        return _answer(refused, serial)
+    _check_scripted(parsed)
+    return None
+
+
+def _answer(refused: Refused, serial: int) -> Exchange:
+    error = {"message": refused.message, "type": "invalid_request_error", "param": refused.param, "code": refused.code}
+    content = json.dumps({"error": error}, ensure_ascii=False, indent=2).encode()
+    return Exchange(refused.status, headers(serial), (content,))
+
+
+def _check_key(authorization: str) -> None:
+    if not authorization.removeprefix("Bearer").strip():
+        raise Refused(_NO_KEY, code="invalid_api_key", status=401)
+    if not _BEARER.fullmatch(authorization):
+        raise Refused(_BAD_KEY.format("***"), code="invalid_api_key", status=401)
+
+
+def _parsed(content: bytes) -> Mapping[str, Any]:
+    try:
+        parsed = json.loads(content)
+    except ValueError:
+        parsed = None
+    if not isinstance(parsed, dict):
+        raise Refused(_BAD_JSON)
+    return parsed
+
+
+def _check_scripted(body: Mapping[str, Any]) -> None:
+    """Things that the provider accepts and a script cannot answer yet."""
+    if body.get("stream"):
+        raise ScriptMissing("The agent asked for a stream (stream=true), which is not scripted yet; switch streaming off in the agent.")
+    if (n := body.get("n") or 1) != 1:
+        raise ScriptMissing(f"The agent asked for {n} choices in one answer (n={n}); a script has one answer, so leave n out.")
+    for name in ("functions", "audio"):
+        if body.get(name):
+            raise ScriptMissing(f"The agent sent `{name}`, which is not scripted; use tools and text.")

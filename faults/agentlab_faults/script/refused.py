@@ -1,0 +1,68 @@
+"""A refusal of the provider, and the sentences that it has for each kind of wrong value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+__all__ = ["Refused", "below_minimum", "empty_array", "invalid_type", "missing", "one_of", "unknown", "unsupported"]
+
+
+class Refused(Exception):  # noqa: N818  # it is the provider's answer, not an error of ours
+    """The provider answers `status` with an error body instead of asking a model."""
+
+    def __init__(self, message: str, *, param: str | None = None, code: str | None = None, status: int = 400) -> None:
+        super().__init__(message)
+        self.message, self.param, self.code, self.status = message, param, code, status
+
+
+def missing(param: str) -> Refused:
+    """A required member is not there."""
+    return Refused(f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter")
+
+
+def unknown(param: str) -> Refused:
+    """A member that the endpoint does not know."""
+    return Refused(f"Unknown parameter: '{param}'.", param=param, code="unknown_parameter")
+
+
+def invalid_type(param: str, expected: str, value: Any) -> Refused:
+    """A value of the wrong JSON type."""
+    return Refused(f"Invalid type for '{param}': expected {expected}, but got {_named(value)} instead.", param=param, code="invalid_type")
+
+
+def empty_array(param: str) -> Refused:
+    """An array that needs an item has none."""
+    message = f"Invalid '{param}': empty array. Expected an array with minimum length 1, but got an empty array instead."
+    return Refused(message, param=param, code="empty_array")
+
+
+def below_minimum(param: str, minimum: int, value: int) -> Refused:
+    """An integer under its bound."""
+    message = f"Invalid '{param}': integer below minimum value. Expected a value >= {minimum}, but got {value} instead."
+    return Refused(message, param=param, code="integer_below_min_value")
+
+
+def unsupported(param: str, value: Any, supported: Sequence[str]) -> Refused:
+    """A value outside an enumeration."""
+    return Refused(f"Invalid value: '{value}'. Supported values are: {one_of(supported, 'and')}.", param=param, code="invalid_value")
+
+
+def one_of(names: Sequence[str], word: str) -> str:
+    """The names quoted in a list whose last comma is followed by `word`."""
+    quoted = [f"'{name}'" for name in names]
+    if len(quoted) < 3:
+        return f" {word} ".join(quoted)
+    return f"{', '.join(quoted[:-1])}, {word} {quoted[-1]}"
+
+
+def _named(value: Any) -> str:
+    """A JSON value's type, as the provider names it."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "a boolean"
+    if isinstance(value, Mapping):
+        return "an object"
+    names: dict[type, str] = {str: "a string", int: "an integer", float: "a decimal number", list: "an array"}
+    return names.get(type(value), "a value")

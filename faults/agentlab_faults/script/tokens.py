@@ -1,0 +1,33 @@
+"""A deterministic estimate of tokens: no tokenizer, the same count on every machine.
+
+One token for every four characters, rounded up: OpenAI's own rule of thumb for English text ("What are tokens and how to count them?",
+help.openai.com, article 4936856). Prompts count as compact JSON of messages and tools, which roughly stands for the tokens of the chat format.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from agentlab_faults.script.spec import Serving
+
+__all__ = ["completion_tokens", "prompt_tokens"]
+
+_CHARACTERS = 4
+
+
+def prompt_tokens(body: Mapping[str, Any]) -> int:
+    """Tokens that a chat completion request is billed for, whether or not it is answered."""
+    counted = [body.get("messages"), body.get("tools"), body.get("response_format")]
+    return _tokens(len(json.dumps([part for part in counted if part], ensure_ascii=False, separators=(",", ":"))))
+
+
+def completion_tokens(serving: Serving) -> int:
+    """Tokens of an answer: its text, and the name and arguments of each call. At least one."""
+    length = len(serving.content or "") + sum(len(call.name) + len(call.arguments) for call in serving.tool_calls)
+    return max(1, _tokens(length))
+
+
+def _tokens(characters: int) -> int:
+    return -(-characters // _CHARACTERS)
