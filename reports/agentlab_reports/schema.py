@@ -6,9 +6,9 @@ All times are virtual seconds since the cell began; nothing in a results file co
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
 __all__ = [
     "OUTCOMES",
@@ -62,8 +62,17 @@ Best = Literal["success", "degraded_honest", "undetectable"]
 """The best reachable outcome of a cell; `undetectable` is reported as exposure and never scored."""
 
 
+def _whole(value: Any) -> Any:
+    """Text without lone surrogates, which an agent can say and no UTF-8 file can hold."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) and not value.isascii() else value
+
+
+Text = Annotated[str, BeforeValidator(_whole)]
+"""What an agent or a tool said: any text at all."""
+
+
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", allow_inf_nan=False)
 
 
 class Span(_Model):
@@ -72,11 +81,11 @@ class Span(_Model):
     kind: Literal["turn", "llm", "tool", "wait", "fault", "commit", "breaker", "reply", "note"]
     start: float
     end: float
-    label: str
+    label: Text
     """What the bar is called: a point's name with its attempt, a tool, `backoff`."""
-    status: str = ""
+    status: Text = ""
     """How it ended: an HTTP status, an exception's name, `committed`, `open` ..."""
-    detail: str = ""
+    detail: Text = ""
     fault: str = ""
     """The fault that struck here, if one did."""
 
@@ -86,7 +95,7 @@ class Finding(_Model):
 
     code: str
     severity: Literal["error", "warning", "info"]
-    text: str
+    text: Text
 
 
 class Counts(_Model):
@@ -120,7 +129,7 @@ class CellLine(_Model):
     outcome: Outcome
     row: int
     """The row of the deciding table (1 to 11) that matched."""
-    why: str
+    why: Text
     """One sentence: the evidence for the outcome."""
     best: Best = "success"
     best_why: str = ""
@@ -141,8 +150,8 @@ class CellLine(_Model):
     scores: dict[str, float] = Field(default_factory=dict)
     virtual_seconds: float = 0.0
     deadline: float = 120.0
-    reply: str = ""
-    error: str = ""
+    reply: Text = ""
+    error: Text = ""
     """The exception that left the agent, as `Type: text`, secrets masked."""
     findings: list[Finding] = Field(default_factory=list)
     timeline: list[Span] = Field(default_factory=list)
@@ -204,6 +213,8 @@ class GateSettings(_Model):
 
     score: float | None = None
     critical: int | None = 0
+    failed: int | None = 0
+    """Cells that were exercised and whose outcome is not allowed."""
     below_best: int | None = None
     regressed: int | None = 0
     coverage: float | None = None
@@ -243,7 +254,7 @@ class Header(_Model):
     control: Control = Field(default_factory=Control)
     waivers: list[Waiver] = Field(default_factory=list)
     planned: int = 0
-    """Cells in the plan, so that a partial run shows."""
+    """Lines in the whole plan, controls included, whatever was selected of it, so that a partial run shows; 0: not known."""
     narrowed: str = ""
     """Why the run was narrowed (`-k`, node ids, `-x`, `--lf`); empty for a whole one."""
     discovery_errors: dict[str, str] = Field(default_factory=dict)

@@ -1,0 +1,131 @@
+"""The one sentence under the verdict: the harm by name, or what is missing, or what was proven."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agentlab_reports.changes import Changes
+from agentlab_reports.coverage import Coverage
+from agentlab_reports.gate import Condition, Decision, Group, is_below_best
+from agentlab_reports.schema import CellLine, Outcome, SuiteResults
+from agentlab_reports.words import is_exercised, is_scored, strike_name, worseness
+
+__all__ = ["Mention", "sentence_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """Words that name a cell."""
+
+    text: str
+    suite: str
+    id: str
+
+
+Parts = tuple[str | Mention, ...]
+
+_DOES: dict[Outcome, str] = {
+    "duplicate_effect": "repeats a side effect",
+    "silent_wrong": "states something wrong",
+    "hang": "hangs",
+    "crash": "crashes",
+    "budget": "runs away with its budget",
+    "clean_failure": "gives up",
+    "degraded_honest": "answers less than it could",
+}
+_DO: dict[Outcome, str] = {
+    "duplicate_effect": "repeat a side effect",
+    "silent_wrong": "state something wrong",
+    "hang": "hang",
+    "crash": "crash",
+    "budget": "run away with their budget",
+    "clean_failure": "give up",
+    "degraded_honest": "answer less than they could",
+}
+_NAMED = 2
+
+
+def sentence_of(
+    decision: Decision, deciding: Sequence[Condition], suites: Sequence[SuiteResults], changes: Changes | None, coverage: Coverage
+) -> Parts:
+    """The sentence in parts: plain text, and mentions of cells."""
+    if decision == "ship":
+        return _proven(suites, changes, coverage)
+    if decision == "dont_ship":
+        harm = _harm(suites, deciding, changes)
+        if harm:
+            return harm
+    return _missing(deciding)
+
+
+def _proven(suites: Sequence[SuiteResults], changes: Changes | None, coverage: Coverage) -> Parts:
+    cells = [cell for suite in suites for cell in suite.cells if is_exercised(cell)]
+    short = sum(map(is_below_best, cells))
+    what = "every one ended as well as it could" if not short else f"{short:,} ended below their best, as the gate allows"
+    seen = f"{coverage.covered:,} of {coverage.applicable:,} applicable pairs of point and fault were seen by the agent"
+    text = f"{len(cells):,} cells were exercised and {what}; {seen}."
+    return (f"{text} Nothing got worse since the baseline.",) if changes is not None and not changes.of("regressed") else (text,)
+
+
+def _missing(deciding: Sequence[Condition]) -> Parts:
+    if not deciding:
+        return ("",)
+    not_whole = any(condition.key == "whole" for condition in deciding)
+    said = "; ".join(
+        f"{condition.title.lower() if condition.key != 'discovery' else condition.title}: {condition.value}" for condition in deciding[:3]
+    )
+    more = f"; and {len(deciding) - 3} more" if len(deciding) > 3 else ""
+    advice = next((f" To decide, {condition.advice}." for condition in deciding if condition.advice), "")
+    start = "Gate not evaluated: " if not_whole else ""
+    text = f"{start}{said}{more}."
+    return (text[:1].upper() + text[1:] + advice,)
+
+
+def _harm(suites: Sequence[SuiteResults], deciding: Sequence[Condition], changes: Changes | None) -> Parts:
+    """Name the worst cells first: those that regressed if the baseline was better, else all that fall short."""
+    worse = {(change.suite, change.id) for change in changes.of("regressed")} if changes else set()
+    cells = [cell for suite in suites for cell in suite.cells if _falls_short(cell)]
+    regressed = [cell for cell in cells if (cell.suite, cell.id) in worse]
+    chosen = regressed or cells
+    if not chosen or deciding[0].group != Group.HARM:
+        return ()
+    after = " that the baseline survived" if regressed else ""
+    top = max((cell.outcome for cell in chosen), key=worseness)
+    strikes = _strikes([cell for cell in chosen if cell.outcome == top])
+    parts: list[str | Mention] = []
+    for place, (cell, count) in enumerate(strikes[:_NAMED]):
+        parts.append(" and " if place else "")
+        again = f" ({count} cells)" if count > 1 else ""
+        parts += [Mention(f"{cell.scenario} {_DOES[top]}", cell.suite, cell.id), f" under {strike_name(cell)}{again}"]
+    if len(strikes) > _NAMED:
+        parts.append(f", and {len(strikes) - _NAMED} more {_DO[top]}" if len(strikes) - _NAMED > 1 else f", and one more {_DOES[top]}")
+    parts.append(f"{after}.{_rest(chosen, top)}")
+    return tuple(part for part in parts if part)
+
+
+def _falls_short(cell: CellLine) -> bool:
+    return is_below_best(cell) or (is_scored(cell) and not cell.passed)
+
+
+def _strikes(cells: Sequence[CellLine]) -> list[tuple[CellLine, int]]:
+    """One cell for each scenario and fault, heaviest first, with how many cells it stands for."""
+    counts = Counter((cell.suite, cell.scenario, strike_name(cell)) for cell in cells)
+    first: dict[tuple[str, str, str], CellLine] = {}
+    for cell in sorted(cells, key=lambda cell: (-cell.weight, cell.suite, cell.id)):
+        first.setdefault((cell.suite, cell.scenario, strike_name(cell)), cell)
+    return [(cell, counts[key]) for key, cell in first.items()]
+
+
+def _rest(cells: Sequence[CellLine], top: Outcome) -> str:
+    """`12 more crash, 1 more hangs.` for the outcomes that were not named."""
+    counts = Counter(cell.outcome for cell in cells if cell.outcome != top and cell.outcome in _DO)
+    ordered = sorted(counts, key=worseness, reverse=True)
+    if not ordered:
+        return ""
+    return (
+        " "
+        + ", ".join(f"{counts[outcome]} {_DOES[outcome] if counts[outcome] == 1 else _DO[outcome]}" for outcome in ordered).capitalize()
+        + "."
+    )
