@@ -37,7 +37,7 @@ def faults(context: typer.Context) -> None:
 
 @app.command("list")
 def list_faults(
-    globs: Annotated[list[str] | None, typer.Argument(metavar="[GLOB]...", help="Which faults and modes: 'http_429*'.")] = None,
+    globs: Annotated[list[str] | None, typer.Argument(metavar="GLOB", help="Which faults and modes: 'http_429*'.")] = None,
     boundary: Annotated[str | None, typer.Option(metavar="NAME", help="One boundary: network, provider-http, content, tool.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

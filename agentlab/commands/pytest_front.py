@@ -1,0 +1,73 @@
+"""pytest, started by `agentlab`: the same items and ids, its usage errors as one sentence, its exit codes as ours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from agentlab.commands.console import DONT_SHIP, INTERRUPTED, SHIP, UNDECIDABLE, USAGE, CommandError, nearest
+
+if TYPE_CHECKING:
+    import pytest
+
+__all__ = ["exit_code", "run_pytest"]
+
+_CODES = {0: SHIP, 1: DONT_SHIP, 2: INTERRUPTED, 3: UNDECIDABLE, 4: USAGE, 5: USAGE, 16: UNDECIDABLE}
+"""pytest's exit codes, and 16, which the plugin adds for an undecidable gate. 5 is "no tests collected"."""
+
+
+def exit_code(code: int) -> int:
+    """Our exit code for one of pytest's. An unknown one (another plugin's) is undecidable.
+
+    >>> [exit_code(code) for code in (0, 1, 4, 16, 99)]
+    [0, 1, 2, 3, 3]
+    """
+    return _CODES.get(int(code), UNDECIDABLE)
+
+
+def run_pytest(arguments: Sequence[str], *, options: Iterable[str] = (), plugins: Sequence[object] = ()) -> int:
+    """Run pytest in this process; our exit code. Raises CommandError for what pytest calls wrong usage.
+
+    `options` are the command's own options, for the nearest right name of an unknown one.
+    """
+    import pytest
+
+    code = pytest.main(list(arguments), plugins=[_wrapper(options), *plugins])
+    if code == pytest.ExitCode.NO_TESTS_COLLECTED:
+        raise CommandError("No cell was selected, so nothing was run; `--collect-only -q` lists the ids that -k can choose from.")
+    return exit_code(code)
+
+
+def _wrapper(options: Iterable[str]) -> object:
+    """A plugin that turns pytest's usage errors into ours. A class inside a function, because pytest is imported late."""
+    import pytest
+
+    class OneSentence:
+        @pytest.hookimpl(wrapper=True)
+        def pytest_cmdline_parse(self) -> Generator[None, Any, pytest.Config | None]:
+            try:
+                config: pytest.Config | None = yield
+            except pytest.UsageError as error:
+                raise CommandError(sentence(str(error), options)) from error
+            return config
+
+        @pytest.hookimpl(wrapper=True)
+        def pytest_cmdline_main(self) -> Generator[None, Any, int | None]:
+            try:
+                code: int | None = yield
+            except pytest.UsageError as error:
+                raise CommandError(sentence("; ".join(str(part) for part in error.args), options)) from error
+            return code
+
+    return OneSentence()
+
+
+def sentence(text: str, options: Iterable[str]) -> str:
+    """One sentence from a usage error of pytest, which may be a whole usage message."""
+    unknown = re.search(r"unrecognized arguments: (\S+)", text)
+    if unknown:
+        word = unknown.group(1).partition("=")[0]
+        return f"Neither `agentlab test` nor pytest has an option {word}.{nearest(word, options)} See the --help of both."
+    lines = [line for line in text.splitlines() if "error: " in line] or text.splitlines()
+    return lines[0].partition("error: ")[2] or lines[0] if lines else "pytest refused the command line."
