@@ -11,13 +11,13 @@ from agentlab.commands.console import fix_hash_seed
 from agentlab.commands.pytest_front import run_pytest
 from agentlab.commands.suites import find_suite
 
-__all__ = ["pytest_arguments", "test"]
+__all__ = ["pytest_arguments", "run_suite"]
 
 OPTIONS = ("--agent", "--results", "--report", "--baseline", "--seed", "--faults", "--collect-only", "--help")
 """The options that a mistyped one is compared with."""
 
 
-def test(
+def run_suite(
     context: typer.Context,
     suite: Annotated[str, typer.Argument(metavar="SUITE", help="A suite's file, a folder of suites, or a shipped suite's name.")],
     agent: Annotated[
