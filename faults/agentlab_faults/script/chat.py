@@ -23,6 +23,8 @@ _SNAPSHOTS = {
 }
 """Undated names to the snapshot that answers under them (OpenAI's model pages)."""
 _FINGERPRINT = "fp_0a1b2c3d4e"
+_TIERS = {"flex": "flex", "priority": "priority", "fast": "priority"}
+"""The tier asked for to the one that is answered; all others are answered `default`."""
 _NONE_CACHED = {"cached_tokens": 0, "audio_tokens": 0}
 _NONE_REASONED = {"reasoning_tokens": 0, "audio_tokens": 0, "accepted_prediction_tokens": 0, "rejected_prediction_tokens": 0}
 
@@ -48,7 +50,7 @@ def render(serving: Serving, body: Mapping[str, Any], *, serial: int, created: i
             "prompt_tokens_details": dict(_NONE_CACHED),
             "completion_tokens_details": dict(_NONE_REASONED),
         },
-        "service_tier": "default",
+        "service_tier": _TIERS.get(str(body.get("service_tier")), "default"),
         "system_fingerprint": _FINGERPRINT,
     }
 

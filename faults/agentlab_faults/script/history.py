@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from agentlab_faults.script.refused import Refused, empty_array, invalid_type, missing, unsupported
+from agentlab_faults.script.refused import Refused, empty_array, invalid_type, missing, too_long, unsupported
 
 __all__ = ["NAME", "check_messages", "check_name"]
 
@@ -28,8 +28,7 @@ def check_name(name: Any, param: str) -> None:
         message = f"Invalid '{param}': string does not match pattern. Expected a string that matches the pattern '^[a-zA-Z0-9_-]+$'."
         raise Refused(message, param=param, code="invalid_value")
     if len(name) > 64:
-        message = f"Invalid '{param}': string too long. Expected a string with maximum length 64, but got a string with length {len(name)} instead."
-        raise Refused(message, param=param, code="string_above_max_length")
+        raise too_long(param, "string", 64, len(name))
 
 
 def check_messages(messages: Any) -> None:

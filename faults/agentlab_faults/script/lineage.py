@@ -12,8 +12,9 @@ from typing import Any
 
 from agentlab_faults.script.asked import Asked, Signature
 from agentlab_faults.script.form import Form, form_of, to_json
-from agentlab_faults.script.judge import Seam, Verdict, failure_test
+from agentlab_faults.script.judge import failure_test
 from agentlab_faults.script.prompts import Prompts, segments
+from agentlab_faults.script.seam import Seam, Verdict
 from agentlab_faults.script.spec import Call, Called, Kind, ScriptSpec, Serving
 
 __all__ = ["Lineage", "Node", "Slot"]
@@ -73,7 +74,7 @@ class Lineage:
         if not missing:
             turn = self._segments[place.segment][-1]
             return self._say(asked, serial, place, turn, "say")
-        if any(self._failures(place.results, slot) > self._spec.retries for slot in missing):
+        if any(self._given_up(place.results, slot) for slot in missing):
             return self._say(asked, serial, place, -1, "failed")
         lacking = [name for name in map(self._tool, missing) if name not in asked.callable]
         if lacking:
@@ -101,16 +102,16 @@ class Lineage:
     def _told(self, parent: Node, shown: Mapping[str, str | None]) -> Results:
         """What the history says of our calls. The first sight of a result decides; what becomes of its text later changes nothing."""
         fresh = {i: text for i, text in shown.items() if text is not None and i not in self._seen and i in self._slot_of}
-        self._seam.claim(map(self._call_of, fresh))
+        self._seam.claim(fresh)
         for call_id, text in fresh.items():
-            self._seen[call_id] = self._seam.judge(self._call_of(call_id), text, self._failed)
+            self._seen[call_id] = self._seam.judge(call_id, text, self._failed)
         return parent.results | {
             i: self._seen[i] for i, text in shown.items() if text is not None and i in self._seen and i not in parent.results
         }
 
     def _ran(self, parent: Node) -> Results:
         """What the tool seam says of our calls, where the history was rewritten and shows none."""
-        self._seam.claim(self._call_of(i) for i in parent.ids if i in self._slot_of and i not in self._seen)
+        self._seam.claim(i for i in parent.ids if i in self._slot_of and i not in self._seen)
         results = dict(parent.results)
         for call_id in _ids_upwards(parent):
             if call_id in results or call_id not in self._slot_of:
@@ -118,7 +119,7 @@ class Lineage:
             if call_id in self._seen:
                 results[call_id] = self._seen[call_id]
             elif self._seam.ran(call_id):
-                results[call_id] = self._seam.judge(self._call_of(call_id), None, self._failed)
+                results[call_id] = self._seam.judge(call_id, None, self._failed)
         return results
 
     def _missing(self, place: _Place, asked: Asked) -> list[Slot]:
@@ -137,8 +138,10 @@ class Lineage:
         step = self._spec.turns[turn]
         return ((turn, place) for place in range(len(step.calls))) if isinstance(step, Call) else iter(())
 
-    def _failures(self, results: Results, slot: Slot) -> int:
-        return sum(1 for i, verdict in results.items() if verdict == "failed" and self._slot_of[i] == slot)
+    def _given_up(self, results: Results, slot: Slot) -> bool:
+        """The call ran and failed, or was refused by the agent, once more often than it may be called again. Lost calls never count."""
+        verdicts = [verdict for i, verdict in results.items() if self._slot_of[i] == slot]
+        return max(verdicts.count("failed"), verdicts.count("refused")) > self._spec.retries
 
     def _tool(self, slot: Slot) -> str:
         return self._scripted_call(slot)[0]
@@ -148,9 +151,6 @@ class Lineage:
         if not isinstance(step, Call):
             raise TypeError(f"Turn {slot[0]} is no call.")
         return step.calls[slot[1]]
-
-    def _call_of(self, call_id: str) -> tuple[str, str, Mapping[str, Any]]:
-        return (call_id, *self._scripted_call(self._slot_of[call_id]))
 
     def _node(self, asked: Asked, serial: int, place: _Place) -> Node:
         if place.parent is None or place.parent.segment != place.segment:
@@ -167,6 +167,7 @@ class Lineage:
             name, arguments = self._scripted_call((turn, k))
             called = Called(f"call_{serial}_{turn}_{k}", name, to_json(arguments))
             self._slot_of[called.id] = (turn, k)
+            self._seam.called(called.id, name, arguments)
             self._node_of[called.id] = node
             calls.append(called)
         node.ids = [called.id for called in calls]

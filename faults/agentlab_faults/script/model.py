@@ -7,16 +7,16 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from agentlab_faults.script.asked import Asked, read
-from agentlab_faults.script.judge import End, Seam
 from agentlab_faults.script.lineage import Lineage
 from agentlab_faults.script.prompts import Prompts
+from agentlab_faults.script.seam import End, Seam
 from agentlab_faults.script.spec import Call, ScriptMissing, ScriptSpec, Serving
 
 __all__ = ["ScriptedModel"]
 
 
 class ScriptedModel:
-    """Plays scripts to one run of an agent. The first script whose `when` matches a request answers it; one without `when` answers the rest.
+    """Plays scripts to one run of an agent. A request is answered by the first script whose `when` matches, else by the one without `when`.
 
     `prompts` are the user's, in order. `seamed` names tools that are known to pass the tool seam, so that a call of theirs which never
     passed it did not run.
@@ -47,9 +47,8 @@ class ScriptedModel:
         return serving
 
     def tool_started(self, name: str, arguments: Mapping[str, Any], call_id: str | None = None) -> str:
-        """A tool's body is about to run at the seam. Returns the execution's id. `call_id` is the model's, or None where it is not known."""
-        ours = call_id is not None and any(lineage.owns(call_id) for lineage in self._lineages())
-        return self._seam.started(name, arguments, call_id if ours else None)
+        """A tool's body is about to run at the seam. Returns the execution's id. `call_id` is the model's, or None if it is not known."""
+        return self._seam.started(name, arguments, call_id)
 
     def tool_ended(self, execution: str, end: End, value: Any = None) -> None:
         """The execution ended, and the agent got `value`."""

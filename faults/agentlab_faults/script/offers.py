@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agentlab_faults.script.history import check_name
-from agentlab_faults.script.refused import Refused, empty_array, invalid_type, missing, unsupported
+from agentlab_faults.script.refused import Refused, empty_array, invalid_type, missing, too_long, unsupported
 
 __all__ = ["check_response_format", "check_tool_choice", "check_tools"]
 
@@ -29,8 +29,7 @@ def check_tools(body: Mapping[str, Any]) -> None:
     if not tools:
         raise empty_array("tools")
     if len(tools) > _MOST_TOOLS:
-        text = f"Invalid 'tools': array too long. Expected an array with maximum length {_MOST_TOOLS}, but got an array with length {len(tools)} instead."
-        raise Refused(text, param="tools", code="array_above_max_length")
+        raise too_long("tools", "array", _MOST_TOOLS, len(tools))
     for index, tool in enumerate(tools):
         _check_tool(tool, f"tools[{index}]")
 

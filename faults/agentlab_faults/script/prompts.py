@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from agentlab_faults.script.asked import Asked
 from agentlab_faults.script.spec import Say, ScriptMissing, ScriptSpec
@@ -13,7 +14,7 @@ __all__ = ["Prompts", "segments"]
 def segments(spec: ScriptSpec) -> list[range]:
     """The script's turns, cut after each `Say`: one range of turn numbers for each prompt of the user."""
     cuts = [0, *(number + 1 for number, turn in enumerate(spec.turns) if isinstance(turn, Say))]
-    return [range(start, stop) for start, stop in zip(cuts, cuts[1:], strict=False)]
+    return [range(start, stop) for start, stop in pairwise(cuts)]
 
 
 class Prompts:
@@ -40,7 +41,7 @@ class Prompts:
             return min(before + new, count - 1)
         if visible >= count and spec.when is None:
             raise ScriptMissing(
-                f"The agent asked the model about prompt {visible + 1}, and the script answers {count}; add turns that end in a `say` for each prompt."
+                f"The agent asked the model about prompt {visible + 1}, and the script answers {count}; add turns up to a `say` for each."
             )
         return min(max(before, visible), count - 1)
 

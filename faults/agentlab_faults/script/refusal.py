@@ -19,14 +19,14 @@ __all__ = ["headers", "refuse"]
 
 _BEARER = re.compile(r"Bearer ([\x21-\x7e]+)")
 _NO_KEY = (
-    "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth (i.e. Authorization: Bearer "
-    "YOUR_KEY). You can obtain an API key from https://platform.openai.com/account/api-keys."
+    "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth (i.e. Authorization: "
+    "Bearer YOUR_KEY). You can obtain an API key from https://platform.openai.com/account/api-keys."
 )
 _BAD_KEY = "Incorrect API key provided: {}. You can find your API key at https://platform.openai.com/account/api-keys."
 _BAD_JSON = (
-    "We could not parse the JSON body of your request. (HINT: This likely means you aren't using your HTTP library correctly. The OpenAI API "
-    "expects a JSON payload, but what was sent was not valid JSON. If you have trouble figuring out how to fix this, please contact us through "
-    "our help center at help.openai.com.)"
+    "We could not parse the JSON body of your request. (HINT: This likely means you aren't using your HTTP library correctly. The OpenAI "
+    "API expects a JSON payload, but what was sent was not valid JSON. If you have trouble figuring out how to fix this, please contact us "
+    "through our help center at help.openai.com.)"
 )
 
 

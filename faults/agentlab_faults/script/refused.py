@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["Refused", "below_minimum", "empty_array", "invalid_type", "missing", "one_of", "unknown", "unsupported"]
+__all__ = ["Refused", "below_minimum", "empty_array", "invalid_type", "missing", "one_of", "too_long", "unknown", "unsupported"]
 
 
 class Refused(Exception):  # noqa: N818  # it is the provider's answer, not an error of ours
@@ -35,6 +35,14 @@ def empty_array(param: str) -> Refused:
     """An array that needs an item has none."""
     message = f"Invalid '{param}': empty array. Expected an array with minimum length 1, but got an empty array instead."
     return Refused(message, param=param, code="empty_array")
+
+
+def too_long(param: str, kind: str, maximum: int, length: int) -> Refused:
+    """A string or an array over its bound."""
+    code = "array_above_max_length" if kind == "array" else "string_above_max_length"
+    article = "an" if kind == "array" else "a"
+    wanted = f"Expected {article} {kind} with maximum length {maximum}, but got {article} {kind} with length {length} instead."
+    return Refused(f"Invalid '{param}': {kind} too long. {wanted}", param=param, code=code)
 
 
 def below_minimum(param: str, minimum: int, value: int) -> Refused:

@@ -52,7 +52,7 @@ class ScriptSpec:
     failed_when: str | None = None
     """Regular expression, searched in tool results instead of the built-in test for failure."""
     when: str | None = None
-    """Regular expression that tells several scripts apart: searched in the system and user texts, and in a line `tool:NAME` for each tool offered."""
+    """Regular expression that tells scripts apart: searched in the system and user texts, and in a line `tool:NAME` for each tool."""
     latency: float = 1.0
     """Virtual seconds that an answer takes."""
     retries: int = 2
@@ -65,7 +65,9 @@ class ScriptSpec:
             if isinstance(turn, Call) and not turn.calls:
                 raise ValueError(f"Turn {number} of the script calls no tool; name one, or make it a `say`.")
         if not isinstance(self.turns[-1], Say):
-            raise ValueError("The script ends in a call; end it with a `say`, which is what the model answers the user.")
+            raise ValueError(  # noqa: TRY004  # the turns have the right types, in an order that makes no script
+                "The script ends in a call; end it with a `say`, which is what the model answers the user."
+            )
 
 
 @dataclass(frozen=True, slots=True)

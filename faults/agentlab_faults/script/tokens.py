@@ -1,7 +1,7 @@
 """A deterministic estimate of tokens: no tokenizer, the same count on every machine.
 
 One token for every four characters, rounded up: OpenAI's own rule of thumb for English text ("What are tokens and how to count them?",
-help.openai.com, article 4936856). Prompts count as compact JSON of messages and tools, which roughly stands for the tokens of the chat format.
+help.openai.com, article 4936856). A prompt counts as compact JSON of messages and tools, whose marks stand for those of the chat format.
 """
 
 from __future__ import annotations
