@@ -1,8 +1,7 @@
 # Every target sets up what it needs; a machine with Python 3.11 or later and make is enough.
 # Set-up happens once: a stamp file in .venv is newer than pyproject.toml and constraints.txt.
 
-SHELL := /bin/bash
-.SHELLFLAGS := -euo pipefail -c
+.SHELLFLAGS := -eu -c
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -47,9 +46,10 @@ constraints: $(VENV)/.ready-dev  ## Compile constraints.txt anew (Python 3.11 to
 	$(BIN)/uv pip compile --quiet --universal --upgrade --no-header --no-annotate --all-extras --group dev --python-version 3.11 pyproject.toml -o constraints.txt
 
 browser:
-	@if [[ -n "$(CHROMIUM)" ]]; then :; \
-	elif [[ $$(id -u) -eq 0 ]] && command -v apt-get >/dev/null; then \
-	  (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium) >/dev/null; \
+	@if [ -n "$(CHROMIUM)" ]; then :; \
+	elif [ "$$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then \
+	  echo "Installing Chromium for the report's browser test ..."; \
+	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; } >/dev/null; \
 	else echo "No Chromium found: install it, or name one in AGENTLAB_CHROMIUM; the browser test needs it." >&2; exit 1; fi
 
 $(BIN)/uv:
