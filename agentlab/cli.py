@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from agentlab.commands import console, faults, results
+from agentlab.commands import console, explain, faults, results
 from agentlab.commands.console import INTERRUPTED, SHIP, UNDECIDABLE, USAGE, CommandError, nearest
 
 __all__ = ["app", "main"]
@@ -52,6 +52,7 @@ def top(
 
 
 app.add_typer(faults.app, name="faults")
+app.command()(explain.explain)
 app.command()(results.report)
 app.command()(results.gate)
 

@@ -12,7 +12,7 @@ from agentlab_faults.fault import all_faults
 
 from agentlab import cli
 
-COMMANDS = ["faults", "faults list", "faults show"]
+COMMANDS = ["explain", "faults", "faults list", "faults show", "gate", "report"]
 
 
 def run(capsys: pytest.CaptureFixture[str], line: str) -> tuple[int, str, str]:
@@ -50,6 +50,9 @@ def test_every_command_has_help_with_an_example(capsys: pytest.CaptureFixture[st
         ("faults list htp_429*", "'http_429"),
         ("faults list --boundary tols", "'tool'"),
         ("faults list --boundary", "requires an argument"),
+        ("explain ignored_retry", "'ignored_retry_after'"),
+        ("report --outpt x", "'--output'"),
+        ("gate --basline x", "'--baseline'"),
         ("--verson", "'--version'"),
     ],
 )
@@ -96,6 +99,15 @@ def test_a_fault_is_shown_with_what_it_simulates_and_what_an_agent_should_do(cap
     assert out.startswith("id")
     for word in ("simulates", "best", "why", "happens"):
         assert f"\n{word}" in out
+
+
+def test_a_finding_is_explained_with_its_usual_fix(capsys: pytest.CaptureFixture[str]) -> None:
+    _, listed, _ = run(capsys, "explain")
+    codes = [line.split()[0] for line in listed.splitlines()[1:]]
+    assert codes
+    for code in codes:
+        _, out, _ = run(capsys, f"explain {code}")
+        assert "Usual fix:" in out
 
 
 def test_the_command_line_starts_without_loading_the_lab_or_an_sdk() -> None:
