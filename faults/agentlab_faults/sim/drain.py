@@ -1,0 +1,114 @@
+"""The end of a simulation: whatever still runs in it is taken down, in bounded time, without noise."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any, Final
+
+from agentlab_faults.sim.clock import NS
+from agentlab_faults.sim.errors import SimulationEnded
+from agentlab_faults.sim.hub import Hub
+from agentlab_faults.sim.loop import VirtualLoop
+from agentlab_faults.sim.waiter import Waiter, Worker
+
+__all__ = ["drain"]
+
+_CLEANUP_NS: Final = 60 * NS
+"""Virtual time that the code's own cleanup may take, per round."""
+_ROUNDS: Final = 5
+"""How often a task may shrug off its cancellation."""
+_UNDEAD: Final[list[Any]] = []
+"""What cannot be taken down, kept from the garbage collector: it would complain, and the code would run again."""
+
+
+def drain(hub: Hub) -> tuple[str, ...]:
+    """Cancel all tasks, kill all workers, close all loops; the names of those who resisted."""
+    if not hub.loops and not hub.workers:
+        return ()
+    for _ in range(_ROUNDS):
+        pending = list(_pending(hub))
+        if not pending:
+            break
+        for task in pending:
+            task.cancel()
+        for loop in _open(hub):
+            hub.wake(loop.waiter)
+        _let_run(hub)
+    resisting = [*_kill_workers(hub), *_give_up(hub)]
+    for loop in _open(hub):
+        _close(hub, loop)
+    return tuple(resisting)
+
+
+def _open(hub: Hub) -> list[VirtualLoop]:
+    return [loop for loop in hub.loops if not loop.is_closed()]
+
+
+def _pending(hub: Hub) -> Iterator[asyncio.Task[Any]]:
+    for loop in _open(hub):
+        yield from asyncio.all_tasks(loop)
+
+
+def _let_run(hub: Hub) -> None:
+    """Let cancelled tasks clean up, the ones of loops that run in workers too."""
+    _reopen(hub)
+    try:
+        for loop in _open(hub):
+            tasks = asyncio.all_tasks(loop)
+            if tasks and not loop.is_running():
+                loop.run_until_complete(asyncio.wait(tasks))
+                for task in tasks:
+                    task.cancelled() or task.exception()
+        if hub.workers:
+            hub.wait(Waiter(), hub.clock.now_ns)
+    except SimulationEnded:  # the cleanup got stuck as well: the next round, or the workers' end, deals with it
+        return
+
+
+def _reopen(hub: Hub) -> None:
+    hub.ending = None
+    hub.clock.cap_ns = max(hub.clock.cap_ns, hub.clock.now_ns + _CLEANUP_NS)
+
+
+def _kill_workers(hub: Hub) -> Iterator[str]:
+    hub.ending = None
+    hub.killing = True
+    for worker in list(hub.workers):
+        if not _kill(hub, worker):
+            _UNDEAD.append(worker)
+            yield f"worker {worker.name}"
+    hub.killing = False
+
+
+def _kill(hub: Hub, worker: Worker) -> bool:
+    from greenlet import GreenletExit
+
+    body = worker.greenlet
+    for _ in range(_ROUNDS):
+        if body is None or body.dead:
+            break
+        body.parent = hub.main
+        body.throw(GreenletExit)
+    hub.workers.pop(worker, None)
+    return body is None or body.dead
+
+
+def _give_up(hub: Hub) -> Iterator[str]:
+    """Silence the tasks that no cancellation ends."""
+    for task in list(_pending(hub)):
+        task._log_destroy_pending = False  # type: ignore[attr-defined]
+        _UNDEAD.append(task)
+        yield f"task {task.get_name()}"
+
+
+def _close(hub: Hub, loop: VirtualLoop) -> None:
+    _reopen(hub)
+    try:
+        if loop._asyncgens:  # type: ignore[attr-defined]
+            loop.run_until_complete(loop.shutdown_asyncgens())
+    except SimulationEnded:
+        hub.ending = None
+    finally:
+        if not loop.is_running():
+            loop.close()

@@ -1,0 +1,128 @@
+"""One simulation: enter it, and time is virtual on this thread until it is left."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Any, Self
+
+from agentlab_faults.sim import loops, timepatch
+from agentlab_faults.sim.active import LAB
+from agentlab_faults.sim.clock import VirtualClock
+from agentlab_faults.sim.drain import drain
+from agentlab_faults.sim.hub import Hub
+from agentlab_faults.sim.loop import VirtualLoop
+from agentlab_faults.sim.surroundings import Surroundings
+
+__all__ = ["Simulation"]
+
+
+@functools.cache
+def _install() -> None:
+    timepatch.install()
+    loops.install()
+
+
+async def _outcome(value: Awaitable[Any]) -> Any:
+    return await value
+
+
+class Simulation:
+    """A context in which time is virtual, threads of pools are greenlets and chance comes from a seed.
+
+    `seed` decides all randomness; `cap` is in virtual seconds; `epoch` is the Unix time at the start; `watchdog` is in real seconds, None turns it
+    off; `on_stuck` is called by a real thread if the code swallows even the watchdog (by default the process prints its stacks and exits with 3).
+
+    Raises Deadlock, TimeCapReached, WatchdogFired or RealThreadWaits out of `settle`, or out of whatever synchronous code blocks.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int,
+        cap: float,
+        epoch: float = 1_700_000_000.0,
+        watchdog: float | None = 30.0,
+        on_stuck: Callable[[], None] | None = None,
+    ) -> None:
+        self.clock = VirtualClock(cap=cap, epoch=epoch)
+        self.seed = seed
+        self._watchdog_seconds = watchdog
+        self._on_stuck = on_stuck
+        self.leftovers: tuple[str, ...] = ()
+        """Tasks and workers that resisted being taken down; known once the simulation is left."""
+        self._hub = Hub(self.clock)
+        self._loop: VirtualLoop | None = None
+
+    @property
+    def on_sleep(self) -> Callable[[int, int], None] | None:
+        """Called with start and end, in ns since the start, whenever code asks to sleep."""
+        return self._hub.on_sleep
+
+    @on_sleep.setter
+    def on_sleep(self, listener: Callable[[int, int], None] | None) -> None:
+        self._hub.on_sleep = listener
+
+    @property
+    def now(self) -> float:
+        """Virtual seconds since the simulation began."""
+        return self.clock.seconds
+
+    @property
+    def now_ns(self) -> int:
+        """Virtual nanoseconds since the simulation began."""
+        return self.clock.now_ns
+
+    def __enter__(self) -> Self:
+        if LAB.hub is not None:
+            raise RuntimeError("A simulation is active already: there is one at a time in a process.")
+        _install()
+        self._hub.begin()
+        self._outside = Surroundings.set_aside()
+        LAB.enter(self._hub)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        hub = self._running()
+        ended_ns = self.clock.now_ns
+        try:
+            self.leftovers = drain(hub)
+        finally:
+            LAB.leave()
+            self._loop = None
+            self.clock.now_ns = ended_ns
+            Surroundings.set_aside()
+            self._outside.put_back()
+
+    def settle(self, value: Any) -> Any:
+        """The value itself, or what the awaitable comes to on this simulation's one loop.
+
+        Raises what the awaitable raises, and what ended the simulation.
+        """
+        hub = self._running()
+        hub.raise_if_ended()
+        if inspect.isawaitable(value):
+            if self._loop is None:
+                self._loop = hub.new_loop()
+            try:
+                value = self._loop.run_until_complete(value if inspect.iscoroutine(value) else _outcome(value))
+            finally:
+                hub.raise_if_ended()
+        return value
+
+    def stop(self, reason: BaseException) -> None:
+        """End the simulation with `reason` as soon as the code gives way: from the loop, or from the next blocking call of synchronous code.
+
+        On the simulation's own thread only: RuntimeError elsewhere.
+        """
+        hub = self._running()
+        if not hub.foreign.is_here():
+            raise RuntimeError("A simulation is stopped by the thread that entered it.")
+        hub.end(reason)
+
+    def _running(self) -> Hub:
+        if LAB.hub is not self._hub:
+            raise RuntimeError("The simulation is not active: use it in a with statement.")
+        return self._hub
