@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 from agentlab_faults.exchange import Exchange, WireRequest
 
-__all__ = ["Armed", "End", "Handler", "Mocks", "OnEnd", "Watch", "current"]
+__all__ = ["Armed", "Closes", "End", "Handler", "Mocks", "OnEnd", "Watch", "current"]
 
 End = Literal["delivered", "timeout", "broken", "abandoned"]
 """How an exchange ended: its body was read to the end; the client's own timeout fired; the connection broke; the client went away first."""
@@ -29,6 +29,14 @@ class Handler(Protocol):
         ...
 
 
+class Closes(Protocol):
+    """An exchange on its way."""
+
+    def close(self) -> None:
+        """The client has gone."""
+        ...
+
+
 @dataclass(slots=True)
 class Watch:
     """What was seen while armed, apart from the requests that the handler got."""
@@ -38,7 +46,7 @@ class Watch:
     telemetry: list[str] = field(default_factory=list)
     """The same to known telemetry hosts: stopped too, but no reason to distrust the run."""
     mocked: list[str] = field(default_factory=list)
-    """Requests that a user's own mock got without us (`POST https://api.openai.com/v1/chat/completions`)."""
+    """Requests that a user's own mock got without us (`POST api.openai.com/v1/chat/completions`)."""
 
 
 @dataclass(slots=True)
@@ -52,8 +60,8 @@ class Armed:
     watch: Watch = field(default_factory=Watch)
     allowed_ports: set[int] = field(default_factory=set)
     """Ports for which an allowed host was looked up: connections go to addresses, not to names."""
-    open: dict[int, Callable[[], None]] = field(default_factory=dict)
-    """How to end each exchange that is still on its way, by an identity."""
+    open: set[Closes] = field(default_factory=set)
+    """The exchanges that are still on their way."""
 
 
 class _Current:

@@ -78,9 +78,7 @@ _TELEMETRY_HOSTS: Final = (
     ("langsmith", re.compile(r"(\w+\.)?api\.smith\.langchain\.com")),
     (
         "datadog",
-        re.compile(
-            r"([\w-]+\.)*(http-intake\.logs|llmobs-intake|trace\.agent|instrumentation-telemetry-intake)\.([\w-]+\.)?datadoghq\.(com|eu)"
-        ),
+        re.compile(r"([\w-]+\.)*(http-intake\.logs|[\w-]+-intake|trace\.agent)\.([\w-]+\.)?datadoghq\.(com|eu)"),
     ),
     ("segment", re.compile(r"api\.segment\.io")),
     ("mixpanel", re.compile(r"api(-eu)?\.mixpanel\.com")),

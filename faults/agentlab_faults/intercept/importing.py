@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import Any
 
 __all__ = ["after_import"]
 
@@ -48,6 +49,9 @@ class _Loader(Loader):
     def __init__(self, inner: Loader, then: Then) -> None:
         self._inner = inner
         self._then = then
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         return self._inner.create_module(spec)

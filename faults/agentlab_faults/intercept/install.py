@@ -46,8 +46,8 @@ def armed(handler: Handler, *, mocks: Mocks = "win", allow_hosts: frozenset[str]
     finally:
         current.armed = outer
         _seamed.check(block.watch)
-        for end in list(block.open.values()):
-            end()
+        for exchange in list(block.open):
+            exchange.close()
 
 
 class _Seamed:

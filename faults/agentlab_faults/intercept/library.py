@@ -6,6 +6,7 @@ import asyncio
 import importlib
 import time
 from collections.abc import Iterator
+from functools import lru_cache
 from http import HTTPStatus
 from types import ModuleType
 from typing import Any, Final, Self
@@ -17,7 +18,7 @@ from agentlab_faults.intercept.playing import Delivery, framed
 __all__ = ["Library"]
 
 _REASONS: Final = {status.value: status.phrase.encode("ascii") for status in HTTPStatus}
-_NO_TIMEOUTS: Final = Timeouts()
+_NO_TIMEOUTS: Final[dict[str, float | None]] = {}
 
 
 class Library:
@@ -33,20 +34,16 @@ class Library:
     def wire(self, request: Any, *, sync: bool) -> WireRequest:
         """The request as data. Its body has been read."""
         url = request.url
-        headers: dict[str, str] = {}
-        for raw_name, raw_value in request.headers.raw:
-            name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
-            headers[name] = f"{headers[name]}, {value}" if name in headers else value
-        timeout = request.extensions.get("timeout")
+        limit = request.extensions.get("timeout", _NO_TIMEOUTS).get
         return WireRequest(
             library=self.name,
             method=request.method,
             url=str(url),
             host=url.host,
             path=url.raw_path.partition(b"?")[0].decode("ascii"),
-            headers=headers,
+            headers=_headers(request.headers.raw),
             body=request.content,
-            timeouts=Timeouts(**timeout) if timeout else _NO_TIMEOUTS,
+            timeouts=_timeouts(limit("connect"), limit("read"), limit("write"), limit("pool")),
             sync=sync,
         )
 
@@ -55,8 +52,9 @@ class Library:
         delivery = self._delivery(wire, exchange, on_end, armed)
         if exchange.before:
             try:
-                for seconds in delivery.before():
-                    time.sleep(seconds)
+                for step in delivery.before():
+                    if not isinstance(step, bytes):
+                        time.sleep(step)
             except BaseException:
                 delivery.end("abandoned")
                 raise
@@ -67,8 +65,9 @@ class Library:
         delivery = self._delivery(wire, exchange, on_end, armed)
         if exchange.before:
             try:
-                for seconds in delivery.before():
-                    await asyncio.sleep(seconds)
+                for step in delivery.before():
+                    if not isinstance(step, bytes):
+                        await asyncio.sleep(step)
             except BaseException:
                 delivery.end("abandoned")
                 raise
@@ -76,7 +75,9 @@ class Library:
 
     def _delivery(self, wire: WireRequest, exchange: Exchange, on_end: OnEnd | None, armed: Armed) -> Delivery:
         fail = self._fail_sync if wire.sync else self._fail_async
-        return Delivery(exchange, framed(exchange, wire.method), timeouts=wire.timeouts, fail=fail, on_end=on_end, armed=armed)
+        return Delivery(
+            exchange=exchange, body=framed(exchange, wire.method), timeouts=wire.timeouts, fail=fail, on_end=on_end, armed=armed
+        )
 
     def _response(self, exchange: Exchange, stream: Any) -> Any:
         extensions = {"http_version": b"HTTP/1.1", "reason_phrase": _REASONS.get(exchange.status, b"")}
@@ -98,6 +99,25 @@ class Library:
         made.__cause__ = core(message)
         made.__cause__.__cause__ = cause
         return made
+
+
+def _headers(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Names in lower case; a name that is there twice has its values joined by a comma."""
+    headers = {_name(name): value.decode("latin-1") for name, value in raw}
+    if len(headers) < len(raw):
+        for name in headers:
+            headers[name] = ", ".join([value.decode("latin-1") for twin, value in raw if _name(twin) == name])
+    return headers
+
+
+@lru_cache(maxsize=1024)
+def _name(raw: bytes) -> str:
+    return raw.decode("latin-1").lower()
+
+
+@lru_cache(maxsize=256)
+def _timeouts(connect: float | None, read: float | None, write: float | None, pool: float | None) -> Timeouts:
+    return Timeouts(connect, read, write, pool)
 
 
 class _SyncBody:

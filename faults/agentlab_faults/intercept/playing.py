@@ -6,7 +6,7 @@ The seams drive it, `time.sleep` in sync clients and `asyncio.sleep` in async on
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, Protocol
 
 from agentlab_faults.exchange import Break, Exchange, Part, Pause, Phase, Timeouts, TransportError
@@ -35,14 +35,23 @@ def framed(exchange: Exchange, method: str) -> Sequence[Part]:
     """
     if method == "HEAD" or exchange.status in {204, 304}:
         return ()
-    promised = next((int(value) for name, value in exchange.headers if name.lower() == "content-length" and value.isdigit()), None)
+    promised = _promised(exchange.headers)
     if promised is None:
         return exchange.body
-    sent = sum(len(part) for part in exchange.body if isinstance(part, bytes))
+    sent = sum([len(part) for part in exchange.body if isinstance(part, bytes)])
+    if sent == promised:
+        return exchange.body
     if sent < promised and exchange.intact:
         text = f"peer closed connection without sending complete message body (received {sent} bytes, expected {promised})"
         return (*exchange.body, Break("RemoteProtocolError", text))
-    return exchange.body if sent <= promised else _cut(exchange.body, promised)
+    return exchange.body if sent < promised else _cut(exchange.body, promised)
+
+
+def _promised(headers: tuple[tuple[str, str], ...]) -> int | None:
+    for name, value in headers:
+        if name.lower() == "content-length":
+            return int(value) if value.isdigit() else None
+    return None
 
 
 def _cut(body: Sequence[Part], length: int) -> list[Part]:
@@ -64,7 +73,7 @@ class Delivery:
     __slots__ = ("_armed", "_body", "_exchange", "_fail", "_left", "_on_end", "_timeouts")
 
     def __init__(
-        self, exchange: Exchange, body: Sequence[Part], timeouts: Timeouts, fail: Fail, on_end: OnEnd | None, armed: Armed
+        self, *, exchange: Exchange, body: Sequence[Part], timeouts: Timeouts, fail: Fail, on_end: OnEnd | None, armed: Armed
     ) -> None:
         self._exchange = exchange
         self._body = body
@@ -72,47 +81,46 @@ class Delivery:
         self._fail = fail
         self._on_end = on_end
         self._armed = armed
-        self._left = len(body)
+        self._left = len(exchange.before) + len(body)
         if on_end is not None:
-            armed.open[id(self)] = self.close
+            armed.open.add(self)
 
-    def before(self) -> Iterator[float]:
+    def before(self) -> Iterator[bytes | float]:
         """Seconds to be silent before the status line. Raises the library's exception where the exchange breaks or times out."""
-        yield from (step for step in self._walk(self._exchange.before, _nothing) if not isinstance(step, bytes))
+        return self._walk(self._exchange.before, last=False)
 
     def body(self) -> Iterator[bytes | float]:
         """Bytes to hand over and seconds to be silent between them. Raises like `before`."""
-        yield from self._walk(self._body, self._passed)
-        self.end("delivered")
+        return self._walk(self._body, last=True)
 
     def close(self) -> None:
         """The client reads no further."""
-        self.end("abandoned" if self._left else "delivered")
+        if self._on_end is not None:
+            self.end("abandoned" if self._left else "delivered")
 
     def end(self, how: End) -> None:
         """Tell how it ended, unless that was told before."""
         on_end, self._on_end = self._on_end, None
         if on_end is not None:
-            self._armed.open.pop(id(self), None)
+            self._armed.open.discard(self)
             on_end(how)
 
-    def _passed(self) -> None:
-        self._left -= 1
-
-    def _walk(self, parts: Sequence[Part], passed: Callable[[], None]) -> Iterator[bytes | float]:
+    def _walk(self, parts: Sequence[Part], *, last: bool) -> Iterator[bytes | float]:
         quiet: dict[Phase, float] = {}
         for part in parts:
             if isinstance(part, bytes):
-                passed()
+                self._left -= 1
                 if part:
                     quiet.clear()
                     yield part
             elif isinstance(part, Pause):
                 yield from self._silence(part, quiet)
-                passed()
+                self._left -= 1
             else:
                 self.end("broken")
                 raise self._fail(part.error, part.message, part.cause)
+        if last:
+            self.end("delivered")
 
     def _silence(self, pause: Pause, quiet: dict[Phase, float]) -> Iterator[float]:
         """A client's timer runs on over several pauses without a byte between them."""
@@ -126,7 +134,3 @@ class Delivery:
         while pause.seconds == math.inf:
             yield FOREVER
         yield pause.seconds
-
-
-def _nothing() -> None:
-    pass

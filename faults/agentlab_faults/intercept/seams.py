@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
 from agentlab_faults.exchange import Exchange, WireRequest
 from agentlab_faults.intercept.arming import Armed, OnEnd, current
@@ -19,7 +19,7 @@ from agentlab_faults.intercept.library import Library
 __all__ = ["Seam", "seams_of"]
 
 Method = Callable[..., Any]
-Wrap = Callable[[Library, Method, bool], Method]
+_CORES: Final = frozenset({"httpcore", "httpcore2"})
 
 
 class Seam:
@@ -27,32 +27,31 @@ class Seam:
 
     def __init__(self, library: Library, owner: type, name: str, *, mock: bool) -> None:
         self.place = f"{library.name}.{owner.__name__}.{name}"
+        self._library = library
         self._owner = owner
         self._name = name
-        self._original: Method = owner.__dict__[name]
         self._mock = mock
-        self._wrap = functools.partial(_async_seam if name == "handle_async_request" else _sync_seam, library)
-        self._ours = self._put(self._original, mocked=mock or not _belongs_to(self._original, library.name))
         self._over: tuple[Method, Method] | None = None
+        self._ours = self._put()
 
     @property
     def lost(self) -> bool:
-        """Somebody's patch of the method was undone over ours."""
-        return self._now is self._original
+        """The library's own method is back: a patch that was older than ours was undone over it."""
+        return _package(self._now) == self._library.name and not self._reached
 
     def mend(self) -> None:
         """Put the wrapper back if it was lost."""
         if self.lost:
-            setattr(self._owner, self._name, self._ours)
+            self._ours = self._put()
 
     def cover(self) -> None:
-        """Go over a patch that somebody has put over ours."""
-        if self._now is not self._ours:
+        """Go over a mock that somebody has put over ours."""
+        if not self._reached:
             under = self._now
-            self._over = (self._put(under, mocked=True), under)
+            self._over = (self._put(), under)
 
     def uncover(self) -> None:
-        """Undo `cover`, unless that patch is gone."""
+        """Undo `cover`, unless that mock is gone."""
         if self._over is not None and self._now is self._over[0]:
             setattr(self._owner, self._name, self._over[1])
         self._over = None
@@ -62,8 +61,18 @@ class Seam:
         method: Method = self._owner.__dict__[self._name]
         return method
 
-    def _put(self, below: Method, *, mocked: bool) -> Method:
-        wrapper = self._wrap(below, mocked)
+    @property
+    def _reached(self) -> bool:
+        """Whether a call still comes to our wrapper, perhaps through wrappers over it (tracing puts such ones in)."""
+        method: Method | None = self._now
+        while method is not None and method is not self._ours:
+            method = getattr(method, "__wrapped__", None)
+        return method is not None
+
+    def _put(self) -> Method:
+        below = self._now
+        wrap = _async_seam if self._name == "handle_async_request" else _sync_seam
+        wrapper = wrap(self._library, below, self._mock or _package(below) != self._library.name)
         setattr(self._owner, self._name, wrapper)
         return wrapper
 
@@ -84,7 +93,7 @@ def _sync_seam(library: Library, below: Method, mocked: bool) -> Method:
     @functools.wraps(below)
     def handle_request(self: Any, request: Any) -> Any:
         armed = current.armed
-        if armed is None or _left_to_mock(armed, self, request, mocked):
+        if armed is None or _left_to_mock(armed, request, mocked or _pool_is_mocked(self, "handle_request")):
             return below(self, request)
         request.read()
         wire = library.wire(request, sync=True)
@@ -100,7 +109,7 @@ def _async_seam(library: Library, below: Method, mocked: bool) -> Method:
     @functools.wraps(below)
     async def handle_async_request(self: Any, request: Any) -> Any:
         armed = current.armed
-        if armed is None or _left_to_mock(armed, self, request, mocked):
+        if armed is None or _left_to_mock(armed, request, mocked or _pool_is_mocked(self, "handle_async_request")):
             return await below(self, request)
         await request.aread()
         wire = library.wire(request, sync=False)
@@ -118,18 +127,18 @@ def _ask(armed: Armed, wire: WireRequest) -> tuple[Exchange, OnEnd | None] | Non
     return armed.handler(wire)
 
 
-def _left_to_mock(armed: Armed, transport: Any, request: Any, mocked: bool) -> bool:
-    if armed.mocks != "win" or not (mocked or _pool_is_mocked(transport)):
+def _left_to_mock(armed: Armed, request: Any, mocked: bool) -> bool:
+    if not mocked or armed.mocks != "win":
         return False
-    armed.watch.mocked.append(f"{request.method} {request.url}")
+    armed.watch.mocked.append(f"{request.method} {request.url.host}{request.url.path}")
     return True
 
 
-def _pool_is_mocked(transport: Any) -> bool:
-    pool = type(getattr(transport, "_pool", None))
-    method = getattr(pool, "handle_async_request", None) or getattr(pool, "handle_request", None)
-    return method is not None and not _belongs_to(method, "httpcore")
+def _pool_is_mocked(transport: Any, name: str) -> bool:
+    method = getattr(type(getattr(transport, "_pool", None)), name, None)
+    return method is not None and _package(method) not in _CORES
 
 
-def _belongs_to(method: Any, package: str) -> bool:
-    return str(getattr(method, "__module__", "")).startswith(package)
+def _package(method: Any) -> str:
+    """The top-level package that a function comes from."""
+    return str(getattr(method, "__module__", "")).partition(".")[0]
