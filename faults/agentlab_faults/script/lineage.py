@@ -105,9 +105,9 @@ class Lineage:
         self._seam.claim(fresh)
         for call_id, text in fresh.items():
             self._seen[call_id] = self._seam.judge(call_id, text, self._failed)
-        return parent.results | {
-            i: self._seen[i] for i, text in shown.items() if text is not None and i in self._seen and i not in parent.results
-        }
+        results = dict(parent.results)
+        results.update((i, self._seen[i]) for i, text in shown.items() if text is not None and i in self._seen)
+        return results
 
     def _ran(self, parent: Node) -> Results:
         """What the tool seam says of our calls, where the history was rewritten and shows none."""

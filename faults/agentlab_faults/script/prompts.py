@@ -47,12 +47,17 @@ class Prompts:
 
     def _visible(self, user_texts: Sequence[str]) -> int | None:
         """The latest prompt that the history shows, read in order, so that equal prompts are told apart."""
-        if self.current is not None and any(self._texts[self.current] in text for text in user_texts):
+        if self._current_is_in(user_texts):
             return self.current
         at = -1
         for text in user_texts:
             at = self._after(at, text.strip())
         return None if at < 0 else at
+
+    def _current_is_in(self, user_texts: Sequence[str]) -> bool:
+        if self.current is None or self.current >= len(self._texts):
+            return False
+        return any(self._texts[self.current] in text for text in user_texts)
 
     def _after(self, at: int, text: str) -> int:
         """The prompt reached by one more message of the user."""

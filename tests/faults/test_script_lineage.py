@@ -1,0 +1,469 @@
+"""The lineage rule: a request is placed by the call ids that it shows, and by nothing that a retry, a restart or a summary changes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pytest
+from agentlab_faults.script import Call, Called, End, Say, ScriptedModel, ScriptMissing, ScriptSpec, Serving
+
+PROMPT = "Refund order 5512, it arrived broken."
+LOOKUP = Call((("lookup_order", {"id": "5512"}),))
+REFUND = Call((("refund", {"order": "5512", "amount": 49.9}),))
+BOTH = Call((("lookup_order", {"id": "5512"}), ("search_kb", {"query": "refunds"})))
+DONE = Say("I refunded EUR 49.90 for order 5512.")
+FAILED = "I could not complete this: a tool kept failing."
+TOOLS = ("lookup_order", "search_kb", "refund")
+
+
+def offer(*names: str) -> list[dict[str, Any]]:
+    return [{"type": "function", "function": {"name": name, "parameters": {"type": "object", "properties": {}}}} for name in names]
+
+
+class Bench:
+    """A hand-driven agent: it asks, takes answers into its history, and runs tools past the seam."""
+
+    def __init__(
+        self, *turns: Call | Say, prompts: Sequence[str] = (PROMPT,), seam_ids: bool = True, tools: Iterable[str] = TOOLS, **spec: Any
+    ):
+        self.model = ScriptedModel([ScriptSpec(turns=turns or (LOOKUP, REFUND, DONE), **spec)], prompts)
+        self.tools = offer(*tools)
+        self.seam_ids = seam_ids
+        self.history: list[dict[str, Any]] = [{"role": "system", "content": "You help."}, {"role": "user", "content": prompts[0]}]
+
+    def ask(self, history: Sequence[Mapping[str, Any]] | None = None, **extra: Any) -> Serving:
+        body = {"model": "gpt-4o-mini", "messages": list(self.history if history is None else history), "tools": self.tools, **extra}
+        return self.model.serve({name: value for name, value in body.items() if value is not None})
+
+    def take(self, serving: Serving) -> Serving:
+        calls = [{"id": c.id, "type": "function", "function": {"name": c.name, "arguments": c.arguments}} for c in serving.tool_calls]
+        self.history.append({"role": "assistant", "content": serving.content, **({"tool_calls": calls} if calls else {})})
+        return serving
+
+    def execute(self, call: Called, end: End = "ok", value: Any = None) -> None:
+        arguments = json.loads(call.arguments)
+        execution = self.model.tool_started(call.name, arguments, call.id if self.seam_ids else None)
+        self.model.tool_ended(execution, end, {"ok": True} if value is None and end == "ok" else value)
+
+    def result(self, call_id: str, text: str = '{"ok": true}') -> None:
+        self.history.append({"role": "tool", "tool_call_id": call_id, "content": text})
+
+    def step(self, text: str = '{"ok": true}', end: End = "ok", value: Any = None) -> Serving:
+        """Ask, run every call, and take the results."""
+        serving = self.take(self.ask())
+        for call in serving.tool_calls:
+            self.execute(call, end, value)
+            self.result(call.id, text)
+        return serving
+
+
+def names(serving: Serving) -> list[str]:
+    return [call.name for call in serving.tool_calls]
+
+
+def test_the_script_is_served_turn_by_turn_as_results_come_in() -> None:
+    bench = Bench()
+    assert [names(bench.step()), names(bench.step())] == [["lookup_order"], ["refund"]]
+    last = bench.ask()
+    assert (last.content, last.finish_reason, last.kind, last.turn) == (DONE.text, "stop", "say", 2)
+
+
+def test_every_serving_has_fresh_ids_an_sdk_retry_too() -> None:
+    bench = Bench()
+    first, retry = bench.ask(), bench.ask()
+    assert names(first) == names(retry) == ["lookup_order"]
+    assert (first.ids, retry.ids) == (("call_0_0_0",), ("call_1_0_0",))
+
+
+def test_an_answer_that_was_lost_costs_nothing() -> None:
+    bench = Bench()
+    bench.step()
+    for _ in range(7):
+        assert names(bench.ask()) == ["refund"]
+    assert names(bench.step()) == ["refund"]
+    assert bench.ask().content == DONE.text
+
+
+@pytest.mark.parametrize("seam_ids", [True, False])
+@pytest.mark.parametrize("lost", [0, 1, 3])
+def test_lost_answers_never_swallow_an_execution_of_a_bare_loop(seam_ids: bool, lost: int) -> None:
+    bench = Bench(seam_ids=seam_ids)
+    for _ in range(2):
+        for _ in range(lost):
+            bench.ask()
+        bench.step()
+    assert bench.ask().content == DONE.text
+
+
+def test_a_call_that_ran_and_failed_is_called_again_twice_then_the_model_says_so() -> None:
+    bench = Bench()
+    bench.step()
+    served = [names(bench.step("Error: db", "raised")) for _ in range(3)]
+    assert served == [["refund"]] * 3
+    last = bench.ask()
+    assert (last.content, last.kind, last.turn) == (FAILED, "failed", -1)
+
+
+@pytest.mark.parametrize("retries", [0, 1, 4])
+def test_how_often_a_failed_call_is_called_again_is_the_scripts_to_say(retries: int) -> None:
+    bench = Bench(REFUND, DONE, retries=retries, say_failed="The refund did not go through.")
+    for _ in range(retries + 1):
+        assert names(bench.step("Error: db", "raised")) == ["refund"]
+    assert bench.ask().content == "The refund did not go through."
+
+
+def test_a_failed_call_that_then_works_goes_on() -> None:
+    bench = Bench()
+    bench.step()
+    bench.step("Error: db", "raised")
+    bench.step("Error: db", "raised")
+    bench.step()
+    assert bench.ask().content == DONE.text
+
+
+@pytest.mark.parametrize("end", ["raised", "unknown", "cancelled", "pending"])
+@pytest.mark.parametrize("text", ["oops", "All went well.", "Tool error: Please check your input and try again. (db)"])
+def test_the_seam_decides_whatever_the_framework_writes(end: End, text: str) -> None:
+    bench = Bench(REFUND, DONE)
+    assert names(bench.step(text, end)) == ["refund"]
+    assert names(bench.ask()) == ["refund"]
+
+
+def test_a_home_made_failure_text_cannot_pass_for_a_done_call() -> None:
+    bench = Bench(REFUND, DONE)
+    for _ in range(3):
+        bench.step("oops, that did not work", "raised")
+    assert bench.ask().content == FAILED
+
+
+def test_a_spoiled_call_that_never_ran_is_served_again_freely() -> None:
+    bench = Bench(REFUND, DONE)
+    for _ in range(9):
+        serving = bench.take(bench.ask())
+        assert names(serving) == ["refund"]
+        bench.model.spoiled(serving.ids)
+        bench.result(serving.ids[0], "Error: arguments are no JSON")
+    bench.step()
+    assert bench.ask().content == DONE.text
+
+
+def test_a_spoiled_call_that_ran_all_the_same_is_done() -> None:
+    bench = Bench(REFUND, DONE)
+    serving = bench.take(bench.ask())
+    bench.model.spoiled(serving.ids)
+    bench.execute(serving.tool_calls[0])
+    bench.result(serving.ids[0])
+    assert bench.ask().content == DONE.text
+
+
+def test_a_call_that_the_agent_keeps_refusing_is_given_up_at_last() -> None:
+    bench = Bench(REFUND, DONE)
+    bench.model.tool_started("refund", {"order": "1"}, None)  # the tool passes the seam
+    for _ in range(3):
+        serving = bench.take(bench.ask())
+        assert names(serving) == ["refund"]
+        bench.result(serving.ids[0], "Tool call limit reached, do not call refund again.")
+    assert bench.ask().content == FAILED
+
+
+def test_a_call_answered_from_the_agents_memory_of_an_equal_one_is_done() -> None:
+    bench = Bench(REFUND, DONE)
+    lost = bench.take(bench.ask())
+    bench.execute(lost.tool_calls[0], value={"receipt": "r-1"})
+    del bench.history[2:]  # the agent crashed, and kept the receipt
+    again = bench.take(bench.ask())
+    bench.result(again.ids[0], '{"receipt": "r-1"}')
+    assert bench.ask().content == DONE.text
+
+
+def test_a_restart_from_nothing_does_everything_again() -> None:
+    bench = Bench()
+    bench.step()
+    bench.step()
+    del bench.history[2:]
+    assert names(bench.step()) == ["lookup_order"]
+    assert names(bench.step()) == ["refund"]
+    assert bench.ask().content == DONE.text
+
+
+def test_a_restart_is_known_by_its_texts_whatever_its_ids_numbers_and_system_prompt() -> None:
+    bench = Bench(prompts=["Ticket 1 of run 0f8fad5b-d9cb-469f-a165-70867728950e"])
+    bench.step()
+    fresh = [
+        {"role": "system", "content": "Attempt 2."},
+        {"role": "user", "content": "Ticket 1 of run 7c9e6679-7425-40de-944b-e07fc1f90ae7"},
+    ]
+    assert names(bench.ask(fresh)) == ["lookup_order"]
+
+
+def test_a_restart_forgets_earlier_failures() -> None:
+    bench = Bench(REFUND, DONE)
+    for _ in range(3):
+        bench.step("Error: db", "raised")
+    del bench.history[2:]
+    assert names(bench.ask()) == ["refund"]
+
+
+@pytest.mark.parametrize("seam_ids", [True, False])
+def test_a_history_rewritten_into_one_message_goes_on_by_what_the_seam_saw(seam_ids: bool) -> None:
+    bench = Bench(seam_ids=seam_ids)
+    served = []
+    for _ in range(3):
+        serving = bench.step()
+        served.append(names(serving) or serving.content)
+        bench.history[1:] = [{"role": "user", "content": f"{PROMPT}\nProgress: one more step."}]
+    assert served == [["lookup_order"], ["refund"], DONE.text]
+
+
+@pytest.mark.parametrize("seam_ids", [True, False])
+def test_an_identical_request_is_progress_when_the_seam_saw_a_failure(seam_ids: bool) -> None:
+    bench = Bench(REFUND, DONE, seam_ids=seam_ids)
+    for _ in range(3):
+        assert names(bench.step("Error: db", "raised")) == ["refund"]
+        bench.history[1:] = [{"role": "user", "content": f"{PROMPT}\nProgress: Error: db"}]
+    assert bench.ask().content == FAILED
+
+
+def test_a_lost_answer_after_a_rewrite_is_served_again_and_nothing_else() -> None:
+    bench = Bench()
+    bench.step()
+    bench.history[1:] = [{"role": "user", "content": "Summary: the order was looked up."}]
+    assert names(bench.ask()) == names(bench.ask()) == ["refund"]
+    bench.step()
+    bench.history[1:] = [{"role": "user", "content": "Summary: and refunded."}]
+    assert bench.ask().content == DONE.text
+
+
+def test_eliding_old_results_changes_nothing() -> None:
+    bench = Bench()
+    bench.step()
+    bench.step("Error: db", "raised")
+    bench.step()
+    bench.ask()  # the model has seen them once
+    for message in bench.history:
+        if message["role"] == "tool":
+            message["content"] = "Error: this old result was cleared"
+    assert bench.ask().content == DONE.text
+
+
+def test_eliding_a_failure_does_not_make_it_good() -> None:
+    bench = Bench(REFUND, DONE)
+    bench.step("Error: db", "raised")
+    bench.ask()
+    bench.history[-1]["content"] = "[cleared]"
+    assert names(bench.ask()) == ["refund"]
+
+
+def test_trimming_all_but_the_last_exchange_changes_nothing() -> None:
+    bench = Bench(LOOKUP, Call((("search_kb", {"query": "refunds"}),)), REFUND, DONE)
+    served = []
+    for _ in range(4):
+        serving = bench.step()
+        served.append(names(serving) or serving.content)
+        bench.history[1:-2] = [{"role": "user", "content": "Summary of earlier steps."}]
+    assert served == [["lookup_order"], ["search_kb"], ["refund"], DONE.text]
+
+
+def test_a_repair_turn_without_ids_serves_the_call_again() -> None:
+    bench = Bench()
+    bench.step()
+    spoiled = bench.ask()
+    bench.model.spoiled(spoiled.ids)
+    bench.history.append({"role": "user", "content": "Your arguments were no JSON. Fix them."})
+    assert names(bench.step()) == ["refund"]
+    assert bench.ask().content == DONE.text
+
+
+def test_only_the_failed_one_of_parallel_calls_is_called_again() -> None:
+    bench = Bench(BOTH, DONE)
+    serving = bench.take(bench.ask())
+    assert names(serving) == ["lookup_order", "search_kb"]
+    bench.execute(serving.tool_calls[0])
+    bench.execute(serving.tool_calls[1], "raised")
+    bench.result(serving.ids[1], "Error: index is down")
+    bench.result(serving.ids[0])
+    again = bench.step()
+    assert (names(again), again.ids) == (["search_kb"], ("call_1_0_1",))
+    assert bench.ask().content == DONE.text
+
+
+def test_calls_are_served_one_at_a_time_when_parallel_calls_are_off() -> None:
+    bench = Bench(BOTH, DONE)
+    served = []
+    for _ in range(2):
+        serving = bench.take(bench.ask(parallel_tool_calls=False))
+        served.append(names(serving))
+        bench.execute(serving.tool_calls[0])
+        bench.result(serving.ids[0])
+    assert served == [["lookup_order"], ["search_kb"]]
+    assert bench.ask(parallel_tool_calls=False).content == DONE.text
+
+
+def test_words_beside_calls_are_served_with_them() -> None:
+    bench = Bench(Call(LOOKUP.calls, say="Let me look."), DONE)
+    serving = bench.ask()
+    assert (serving.content, names(serving)) == ("Let me look.", ["lookup_order"])
+
+
+class TestAside:
+    """A needed tool that is not offered."""
+
+    def test_before_any_progress_it_is_a_plan_that_claims_nothing(self) -> None:
+        bench = Bench()
+        plan = bench.ask(tools=None)
+        assert plan.kind == "aside"
+        assert plan.content == "Plan: lookup_order, then refund, then answer. Nothing of it has been done yet."
+        assert names(bench.step()) == ["lookup_order"]
+
+    def test_it_is_remembered_so_that_a_restart_gets_the_same_plan(self) -> None:
+        bench = Bench()
+        question = [*bench.history, {"role": "user", "content": "First write a plan."}]
+        plan = bench.ask(question, tools=None)
+        bench.step()
+        bench.step()
+        assert bench.ask().content == DONE.text
+        assert bench.ask(question, tools=None).content == plan.content
+        del bench.history[2:]
+        assert names(bench.ask()) == ["lookup_order"]
+
+    def test_after_progress_it_is_say_failed(self) -> None:
+        bench = Bench()
+        bench.step()
+        assert bench.ask(tools=None).content == FAILED
+
+    def test_it_is_say_failed_for_a_tool_that_was_taken_away(self) -> None:
+        bench = Bench()
+        bench.ask()
+        bench.tools = offer("search_kb")
+        assert bench.ask().content == FAILED
+
+    def test_the_scenario_may_say_what_the_model_says_without_a_tool(self) -> None:
+        bench = Bench(say_without={"refund": "I cannot refund anything right now."})
+        bench.step()
+        bench.tools = offer("lookup_order", "search_kb")
+        aside = bench.ask()
+        assert (aside.content, aside.kind, aside.turn) == ("I cannot refund anything right now.", "aside", -1)
+
+    def test_it_is_no_node_so_the_script_goes_on_where_it_was(self) -> None:
+        bench = Bench()
+        bench.step()
+        bench.ask(tools=None)
+        assert names(bench.step()) == ["refund"]
+        assert bench.ask().content == DONE.text
+
+    def test_tool_choice_none_is_no_tool(self) -> None:
+        assert Bench().ask(tool_choice="none").kind == "aside"
+
+    def test_allowed_tools_narrow_what_is_offered(self) -> None:
+        allowed = {
+            "type": "allowed_tools",
+            "allowed_tools": {"mode": "auto", "tools": [{"type": "function", "function": {"name": "refund"}}]},
+        }
+        bench = Bench()
+        assert bench.ask(tool_choice=allowed).kind == "aside"
+        assert Bench(REFUND, DONE).ask(tool_choice=allowed).kind == "call"
+
+    def test_a_judge_with_a_schema_gets_its_least_value(self) -> None:
+        schema = {
+            "type": "object",
+            "properties": {"is_unsafe": {"type": "boolean"}, "score": {"type": "integer"}, "reason": {"type": "string"}},
+            "required": ["is_unsafe", "score", "reason"],
+        }
+        form = {"type": "json_schema", "json_schema": {"name": "verdict", "schema": schema}}
+        bench = Bench()
+        verdict = json.loads(bench.ask([{"role": "user", "content": "Is this safe?"}], tools=None, response_format=form).content or "")
+        assert (verdict["is_unsafe"], verdict["score"]) == (False, 0)
+        assert names(bench.ask()) == ["lookup_order"]
+
+    def test_a_call_for_a_summary_in_the_middle_shifts_nothing(self) -> None:
+        bench = Bench()
+        bench.step()
+        bench.ask([{"role": "user", "content": "Summarise: user wants a refund; order was looked up."}], tools=None)
+        bench.history[1:] = [{"role": "user", "content": "Here is a summary of the conversation: looked up."}]
+        assert names(bench.step()) == ["refund"]
+        bench.history[1:] = [{"role": "user", "content": "Here is a summary of the conversation: refunded."}]
+        assert bench.ask().content == DONE.text
+
+
+class TestWithoutSeam:
+    """Handoffs, hosted tools, other processes: only texts tell."""
+
+    def test_a_good_text_is_done(self) -> None:
+        bench = Bench(Call((("transfer_to_refunds", {}),)), DONE, tools=("transfer_to_refunds",))
+        serving = bench.take(bench.ask())
+        bench.result(serving.ids[0], '{"assistant": "refunds"}')
+        assert bench.ask().content == DONE.text
+
+    def test_a_text_of_failure_counts_as_ran_and_failed(self) -> None:
+        bench = Bench(REFUND, DONE)
+        for _ in range(3):
+            serving = bench.take(bench.ask())
+            assert names(serving) == ["refund"]
+            bench.result(serving.ids[0], "Error: db")
+        assert bench.ask().content == FAILED
+
+    def test_a_spoiled_call_has_not_run_whatever_its_text_says(self) -> None:
+        bench = Bench(REFUND, DONE)
+        serving = bench.take(bench.ask())
+        bench.model.spoiled(serving.ids)
+        bench.result(serving.ids[0], "All good.")
+        assert names(bench.ask()) == ["refund"]
+
+    def test_a_tool_that_is_known_to_pass_the_seam_did_not_run_if_it_was_not_seen(self) -> None:
+        model = ScriptedModel([ScriptSpec(turns=(REFUND, DONE))], [PROMPT], seamed={"refund"})
+        body: dict[str, Any] = {"model": "m", "tools": offer("refund"), "messages": [{"role": "user", "content": PROMPT}]}
+        call = model.serve(body).tool_calls[0]
+        wire = {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+        body["messages"] += [
+            {"role": "assistant", "content": None, "tool_calls": [wire]},
+            {"role": "tool", "tool_call_id": call.id, "content": "ok"},
+        ]
+        assert names(model.serve(body)) == ["refund"]
+
+
+class TestSeveralScripts:
+    """Several users or sub-agents in one run."""
+
+    BILLING = ScriptSpec(turns=(REFUND, Say("Refunded.")), when="billing clerk")
+    SEARCH = ScriptSpec(turns=(Call((("search_kb", {"query": "q"}),)), Say("Found.")), when=r"tool:search_kb")
+    REST = ScriptSpec(turns=(LOOKUP, Say("Looked up.")))
+
+    def ask(self, model: ScriptedModel, system: str, tools: Sequence[str], *more: dict[str, Any]) -> Serving:
+        messages = [{"role": "system", "content": system}, {"role": "user", "content": PROMPT}, *more]
+        return model.serve({"model": "m", "messages": messages, "tools": offer(*tools)})
+
+    def test_each_is_told_apart_by_what_it_declares(self) -> None:
+        model = ScriptedModel([self.BILLING, self.SEARCH, self.REST], [PROMPT])
+        assert names(self.ask(model, "You are a billing clerk.", ["refund"])) == ["refund"]
+        assert names(self.ask(model, "You search.", ["search_kb"])) == ["search_kb"]
+        assert names(self.ask(model, "You are somebody.", ["lookup_order"])) == ["lookup_order"]
+
+    def test_one_scripts_progress_is_not_anothers(self) -> None:
+        model = ScriptedModel([self.BILLING, self.REST], [PROMPT])
+        call = self.ask(model, "A billing clerk.", ["refund"]).tool_calls[0]
+        model.tool_ended(model.tool_started("refund", {}, call.id), "ok", "done")
+        assert names(self.ask(model, "You are somebody.", ["lookup_order"])) == ["lookup_order"]
+
+    def test_a_request_that_no_script_is_for_is_the_labs_failure(self) -> None:
+        model = ScriptedModel([self.BILLING], [PROMPT])
+        with pytest.raises(ScriptMissing, match="billing clerk"):
+            self.ask(model, "You are somebody.", ["refund"])
+
+
+def test_a_script_must_end_in_words() -> None:
+    with pytest.raises(ValueError, match="ends in a call"):
+        ScriptSpec(turns=(LOOKUP,))
+    with pytest.raises(ValueError, match="no turns"):
+        ScriptSpec(turns=())
+    with pytest.raises(ValueError, match="Turn 1 of the script calls no tool"):
+        ScriptSpec(turns=(Call(()), DONE))
+
+
+def test_the_same_requests_get_the_same_answers() -> None:
+    def transcript() -> list[Serving]:
+        bench = Bench()
+        return [bench.step(), bench.ask(), bench.step("Error: x", "raised"), bench.step(), bench.ask()]
+
+    assert transcript() == transcript()
