@@ -1,18 +1,13 @@
-"""The catalogue: every shipped fault, and the named modes made of them. Importing this package registers them."""
+"""The catalogue: every shipped fault, and the named modes made of them. Importing this package registers them.
+
+One file holds the faults of one kind, each of them one class with its row above it; `select` and `modes` find them.
+"""
 
 from __future__ import annotations
 
-from agentlab_faults.catalogue import (
-    bodies,
-    connections,
-    lost_answers,
-    rate_limits,
-    refusals,
-    server_errors,
-    tool_arguments,
-    tools,
-)
-from agentlab_faults.catalogue.modes import Mode, UnknownMode, all_modes, mode_schedule, modes_for
+from importlib import import_module
+
+from agentlab_faults.catalogue.modes import Mode, UnknownMode, add_mode, all_modes, mode_schedule, modes_for
 from agentlab_faults.catalogue.select import SHAPES, UnknownFault, nearest, schedule_name, select, singles
 
 __all__ = [
@@ -20,19 +15,37 @@ __all__ = [
     "Mode",
     "UnknownFault",
     "UnknownMode",
+    "add_mode",
     "all_modes",
-    "bodies",
-    "connections",
-    "lost_answers",
     "mode_schedule",
     "modes_for",
     "nearest",
-    "rate_limits",
-    "refusals",
     "schedule_name",
     "select",
-    "server_errors",
     "singles",
-    "tool_arguments",
-    "tools",
 ]
+
+_FILES = (
+    "connections",
+    "lost_answers",
+    "broken_http",
+    "rate_limits",
+    "retry_orders",
+    "refusals",
+    "accounts",
+    "server_errors",
+    "wrong_bodies",
+    "unreadable_bodies",
+    "odd_bodies",
+    "completions",
+    "bookkeeping",
+    "tool_arguments",
+    "tool_values",
+    "tool_calls",
+    "tools",
+    "tool_results",
+    "shipped_modes",
+)
+
+for _file in _FILES:
+    import_module(f"{__name__}.{_file}")

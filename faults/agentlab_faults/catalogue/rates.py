@@ -1,8 +1,8 @@
 """How often a fault happens for real, what it weighs, and how far an agent can get: the figures that rows share.
 
-The groups are the mix that the wire catalogue proposes for a production-like profile (its section 2): 3 % of LLM calls and 4 % of tool calls
-fail. The mix is itself inferred, from Datadog's State of AI Engineering 2026 (5 % of LLM call spans with an error in February, 60 % of them
-rate limits; 2 % and 30 % in March), so each row's share is an order of magnitude and says so in its source.
+The groups are the mix that the wire catalogue proposes for a production-like profile (its section 2): 3 % of LLM calls and 4 % of tool
+calls fail. The mix is itself inferred, from Datadog's State of AI Engineering 2026 (5 % of LLM call spans with an error in February, 60 %
+of them rate limits; 2 % and 30 % in March), so each row's share is an order of magnitude and says so in its source.
 """
 
 from __future__ import annotations
@@ -16,10 +16,13 @@ from agentlab_faults.fault import Best, Rate, Shape
 
 __all__ = [
     "CONTENT",
+    "HARMLESS",
+    "HIDDEN",
     "OVERLOAD",
     "PASSES",
     "RATE_LIMIT",
     "REFUSED",
+    "RETRIED",
     "SILENT_TOOL",
     "STAYS",
     "TOOL",
@@ -31,7 +34,7 @@ __all__ = [
 ]
 
 Harm = Literal[1, 2, 3]
-"""1: one retry hides it from everyone; 2: it ends runs or costs real time and money; 3: it makes wrong answers, doubled effects or hangs."""
+"""1: one retry hides it from everyone; 2: it ends runs or costs time and money; 3: it makes wrong answers, doubled effects or hangs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,5 +78,14 @@ def often(group: Group, part: float, *, harm: Harm) -> Often:
 PASSES: Mapping[Shape, Best] = {"once": "recoverable", "x3": "recoverable", "always": "needs_fallback"}
 """It goes away: an agent with three retries gets over it alone, unless it stays for the rest of the run."""
 
+RETRIED: Mapping[Shape, Best] = {"once": "recoverable", "always": "needs_fallback"}
+"""As PASSES, where three attempts would show nothing that one does not."""
+
 STAYS: Mapping[Shape, Best] = {"once": "needs_fallback", "always": "needs_fallback"}
-"""A verdict, not an accident: the same request must not be sent again, so only another provider can answer."""
+"""A verdict, not an accident: the same request must not be sent again, so only another provider (or tool) can answer."""
+
+HARMLESS: Mapping[Shape, Best] = {"once": "recoverable", "always": "recoverable"}
+"""Everything that the agent needs is there each time: it only has to take it with care."""
+
+HIDDEN: Mapping[Shape, Best] = {"once": "undetectable", "always": "undetectable"}
+"""Well-formed, plausible and wrong: nothing on the wire tells, so it is reported as exposure."""

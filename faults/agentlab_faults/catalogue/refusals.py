@@ -1,34 +1,160 @@
-"""Faults of the boundary provider-http that are verdicts: the same request to the same provider must not be sent again."""
+"""Faults of the boundary provider-http that refuse the request: the same one to the same provider must not be sent again."""
 
 from __future__ import annotations
 
-from agentlab_faults.catalogue.rates import REFUSED, STAYS, often
-from agentlab_faults.catalogue.wire import JSON, Answers, error_body
-from agentlab_faults.exchange import WireRequest
-from agentlab_faults.fault import Row, register
+from collections.abc import Mapping
 
-__all__ = ["RevokedKey"]
+from agentlab_faults.catalogue.rates import REFUSED, STAYS, often
+from agentlab_faults.catalogue.wire import Answers
+from agentlab_faults.fault import Best, Row, Shape, register
+
+__all__ = ["BodyTooLarge", "ContextTooLong", "ModelGone", "PromptFiltered", "ToolSchemaRefused", "Unprocessable"]
+
+OWN_FAULT: Mapping[Shape, Best] = {"once": "needs_fallback", "always": "fatal"}
+"""The request itself is refused: once by one provider, or each time by whoever gets it."""
 
 
 @register(
     Row(
-        id="http_401_revoked_key",
+        id="http_400_context_length",
         boundary="provider-http",
-        family="authentication",
-        category="auth",
-        scope="key",
+        family="context",
+        category="context",
+        scope="model",
         best=STAYS,
-        why="No retry makes a bad key good; another provider has its own key.",
-        happens="A key is rotated or revoked while the agent runs, or a secret is deployed wrong.",
-        agent_should="Never retry; read the secret again once if it has a secret store, else leave this provider and page someone.",
-        **often(REFUSED, 0.2, harm=2),
+        why="Dropping history helps where there is some, but at the first call nothing can go, and then only a larger model answers.",
+        happens="Tool results or a long conversation fill the model's window.",
+        agent_should="Drop or compact the oldest tool results and send a smaller request, once or twice; never the same one again.",
+        **often(REFUSED, 0.25, harm=2),
     )
 )
-class RevokedKey(Answers):
-    """The provider answers 401 because the API key is not valid any more."""
+class ContextTooLong(Answers):
+    """The provider refuses the request because it is longer than the model's window."""
 
-    status: int = 401
+    status: int = 400
+    message: str = (
+        "This model's maximum context length is 128000 tokens. However, your messages resulted in 131072 tokens. "
+        "Please reduce the length of the messages."
+    )
+    kind: str | None = "invalid_request_error"
+    code: str | int | None = "context_length_exceeded"
+    param: str | None = "messages"
 
-    def payload(self, request: WireRequest) -> JSON:
-        message = "Incorrect API key provided: sk-...abcd. You can find your API key in your account settings."
-        return error_body(message, kind="invalid_request_error", code="invalid_api_key")
+
+@register(
+    Row(
+        id="http_400_tool_schema",
+        boundary="provider-http",
+        family="invalid request",
+        category="permanent",
+        scope="model",
+        best=STAYS,
+        why="The schema will not get better by asking again; another provider may be less strict.",
+        happens="A tool's schema changed, or the provider began to check schemas more strictly.",
+        agent_should="Not retry; leave the refused tool out if the task allows it, or ask another model, and tell the developer.",
+        answer="tool_calls",
+        **often(REFUSED, 0.06, harm=2),
+    )
+)
+class ToolSchemaRefused(Answers):
+    """The provider refuses the schema of a tool before it generates anything."""
+
+    status: int = 400
+    message: str = (
+        "Invalid schema for function '{tool}': In context=(), 'required' is required to be supplied and to be an array "
+        "including every key in properties."
+    )
+    kind: str | None = "invalid_request_error"
+    code: str | int | None = "invalid_function_parameters"
+    param: str | None = "tools[0].function.parameters"
+
+
+@register(
+    Row(
+        id="http_400_content_filter",
+        boundary="provider-http",
+        family="content filter",
+        category="content_filter",
+        scope="model",
+        best=STAYS,
+        why="The filter will say the same again; another provider has another filter.",
+        happens="A safety filter mistakes an order number or a customer's angry words for something else.",
+        agent_should="Never retry the same prompt; ask another provider if policy allows, else tell the user.",
+        **often(REFUSED, 0.08, harm=2),
+    )
+)
+class PromptFiltered(Answers):
+    """The provider's safety system refuses the prompt."""
+
+    status: int = 400
+    message: str = "Your request was rejected as a result of our safety system."
+    kind: str | None = "invalid_request_error"
+    code: str | int | None = "content_policy_violation"
+
+
+@register(
+    Row(
+        id="http_404_model_gone",
+        boundary="provider-http",
+        family="invalid request",
+        category="permanent",
+        scope="model",
+        best=STAYS,
+        why="A retired model does not come back; its successor answers.",
+        happens="A model is retired on its announced date, or a deployment's name is changed.",
+        agent_should="Never retry; switch to the configured successor and page someone.",
+        **often(REFUSED, 0.05, harm=2),
+    )
+)
+class ModelGone(Answers):
+    """The provider answers 404 because it has no such model any more."""
+
+    status: int = 404
+    message: str = "The model `{model}` has been deprecated or you do not have access to it."
+    kind: str | None = "invalid_request_error"
+    code: str | int | None = "model_not_found"
+
+
+@register(
+    Row(
+        id="http_413",
+        boundary="provider-http",
+        family="context",
+        category="context",
+        scope="call",
+        best=OWN_FAULT,
+        why="This body is too large for whoever gets it; a smaller one passes, but at the first call nothing can be dropped.",
+        happens="An attachment or a tool result of many megabytes goes back to the model.",
+        agent_should="Drop attachments and old tool results, send a smaller request once, and say what was left out.",
+        **often(REFUSED, 0.02, harm=2),
+    )
+)
+class BodyTooLarge(Answers):
+    """The provider's edge refuses the request because its body is too large."""
+
+    status: int = 413
+    message: str = "Request too large."
+    kind: str | None = "invalid_request_error"
+    code: str | int | None = "request_too_large"
+
+
+@register(
+    Row(
+        id="http_422",
+        boundary="provider-http",
+        family="invalid request",
+        category="permanent",
+        scope="call",
+        best=OWN_FAULT,
+        why="One strict gateway may refuse what another takes; what everyone refuses can only be admitted.",
+        happens="A compatible gateway checks the request against its own, older schema.",
+        agent_should="Never retry the same request at the same host; try the fallback once, then say so.",
+        **often(REFUSED, 0.05, harm=2),
+    )
+)
+class Unprocessable(Answers):
+    """The provider answers 422 because it cannot take the request as it is."""
+
+    status: int = 422
+    message: str = "Unprocessable entity."
+    kind: str | None = "invalid_request_error"

@@ -5,29 +5,32 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
+from typing import get_args
 
-from agentlab_faults.fault import Fault, Shape, all_faults
+from agentlab_faults.fault import Boundary, Fault, Shape, all_faults
 from agentlab_faults.points import Point
 from agentlab_faults.schedule import Injection, Schedule
 
 __all__ = ["SHAPES", "UnknownFault", "nearest", "schedule_name", "select", "singles"]
 
-SHAPES: tuple[Shape, ...] = ("once", "x3", "always")
-"""The order in which a fault's shapes are tried."""
+SHAPES: tuple[Shape, ...] = get_args(Shape)
+"""`once`, `x3`, `always`: the order in which a fault's shapes are tried."""
+
+_BOUNDARIES: tuple[str, ...] = get_args(Boundary)
 
 
-class UnknownFault(ValueError):
+class UnknownFault(ValueError):  # noqa: N818 - named for the thing, as RateLimited is
     """No fault of the catalogue has this id, or matches this glob."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """The end of a sentence that offers the likeliest right name; empty if none is near."""
+    """The end of a sentence that offers the likeliest right name, or says where to look."""
     close = difflib.get_close_matches(word.replace("*", ""), list(known), n=1, cutoff=0.5)
     return f"; did you mean {close[0]!r}?" if close else "; `agentlab faults list` shows them all."
 
 
 def select(globs: Iterable[str]) -> list[type[Fault]]:
-    """The faults that match any of `globs` (`http_429*`), in the catalogue's order. Raises UnknownFault for a glob that matches none."""
+    """The faults that match any of `globs` (`http_429*`), boundary by boundary, by id. Raises UnknownFault for a glob that matches none."""
     known = all_faults()
     chosen: set[str] = set()
     for glob in globs:
@@ -35,7 +38,7 @@ def select(globs: Iterable[str]) -> list[type[Fault]]:
         if not matched:
             raise UnknownFault(f"No fault of the catalogue is named {glob!r}{nearest(glob, known)}")
         chosen |= matched
-    return [fault for name, fault in known.items() if name in chosen]
+    return sorted((known[name] for name in chosen), key=lambda fault: (_BOUNDARIES.index(fault.row.boundary), fault.row.id))
 
 
 def schedule_name(point: str, fault: str, shape: Shape) -> str:
@@ -43,12 +46,16 @@ def schedule_name(point: str, fault: str, shape: Shape) -> str:
     return f"{point}-{fault}" + ("" if shape == "once" else f"-{shape}")
 
 
-def singles(points: Sequence[Point], faults: Sequence[type[Fault]]) -> list[Schedule]:
-    """One schedule for each fault, shape and point that fit: point by point, then in the order of `faults`, then `SHAPES`."""
+def singles(points: Sequence[Point], faults: Iterable[type[Fault]]) -> list[Schedule]:
+    """One schedule for each point, fault and shape that fit: point by point, then fault by fault as given, then by `SHAPES`.
+
+    Every fault strikes with its default settings.
+    """
+    chosen = list(faults)
     return [
         Schedule(schedule_name(point.name, fault.row.id, shape), (Injection(fault=fault(), at=point.name, shape=shape),))
         for point in points
-        for fault in faults
+        for fault in chosen
         if fault.row.applies(point)
         for shape in SHAPES
         if shape in fault.row.best

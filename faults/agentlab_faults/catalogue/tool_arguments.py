@@ -1,24 +1,35 @@
-"""Faults of the boundary content in a tool call's arguments: what the model wrote there is not what the tool can take."""
+"""Faults of the boundary content in a tool call's arguments that no JSON parser can read."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
-from agentlab_faults.catalogue.rates import CONTENT, often
-from agentlab_faults.catalogue.wire import encode, rebodied
+from agentlab_faults.catalogue.rates import CONTENT, RETRIED, often
+from agentlab_faults.catalogue.wire import Json, encode, rebodied
 from agentlab_faults.exchange import Exchange
-from agentlab_faults.fault import Best, Row, Served, Shape, Spoils, register
+from agentlab_faults.fault import Row, Served, Spoils, register
 
-__all__ = ["SpoilsArguments", "TruncatedArguments"]
+__all__ = [
+    "EmptyArguments",
+    "FencedArguments",
+    "ProseAroundArguments",
+    "PythonLiterals",
+    "SingleQuotes",
+    "SpoilsArguments",
+    "TrailingComma",
+    "TruncatedArguments",
+    "TwoObjects",
+]
 
-REPAIRED: dict[Shape, Best] = {"once": "recoverable", "always": "needs_fallback"}
-"""A repair turn is another call, so three attempts at one call are no shape of their own."""
+REPAIR = "Never run the tool; return the parse error as its result and let the model write the call again, a few times at most."
+TOLD = "The model writes them well when it is told what was wrong; one that never does must be replaced."
 
 
-def calls_of(payload: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Every tool call of a chat completion's choices."""
-    for choice in payload.get("choices") or ():
+def _calls_of(payload: Json) -> Iterator[Json]:
+    """Every tool call of a completion's choices."""
+    for choice in payload["choices"]:
         yield from choice["message"].get("tool_calls") or ()
 
 
@@ -30,12 +41,11 @@ class SpoilsArguments(Spoils):
         raise NotImplementedError
 
     def spoil(self, served: Served) -> Exchange:
-        calls = list(calls_of(served.payload))
-        if not calls:
-            return served.exchange
+        """The completion with its calls' arguments rewritten."""
+        calls = list(_calls_of(served.payload))
         for call in calls:
             call["function"]["arguments"] = self.rewrite(call["function"]["arguments"])
-        return rebodied(served.exchange, encode(served.payload))
+        return rebodied(served.exchange, encode(served.payload)) if calls else served.exchange
 
 
 @register(
@@ -45,24 +55,179 @@ class SpoilsArguments(Spoils):
         family="tool arguments",
         category="transient",
         scope="model",
-        best=REPAIRED,
-        why="The model writes them whole when it is told what was wrong; one that never does must be replaced.",
+        best=RETRIED,
+        why="The model writes them whole when it is told that they were cut; one that never does must be replaced.",
         happens="The model stops at its output limit in the middle of a call, or a gateway merges chunks wrongly.",
-        agent_should="Never run the tool; return the parse error as the tool's result and let the model write the call again, a few times at most.",
+        agent_should=REPAIR,
         answer="tool_calls",
-        **often(CONTENT, 0.1, harm=3),
+        **often(CONTENT, 0.03, harm=3),
     )
 )
 class TruncatedArguments(SpoilsArguments):
-    """A tool call's arguments stop in the middle of their JSON."""
+    """A tool call's arguments stop in the middle of their JSON, with `finish` as the reason (`length` where the output limit did it)."""
 
-    finish: str | None = None
-    """Another finish reason, `length` where the model ran out of output tokens."""
+    finish: Literal["tool_calls", "length"] = "tool_calls"
 
     def rewrite(self, arguments: str) -> str:
         return arguments[: max(1, len(arguments) * 2 // 3)]
 
     def spoil(self, served: Served) -> Exchange:
-        if self.finish is not None and any(calls_of(served.payload)):
-            served.payload["choices"][0]["finish_reason"] = self.finish
+        for choice in served.payload["choices"]:
+            if choice["message"].get("tool_calls"):
+                choice["finish_reason"] = self.finish
         return super().spoil(served)
+
+
+@register(
+    Row(
+        id="tool_args_trailing_comma",
+        boundary="content",
+        family="tool arguments",
+        category="transient",
+        scope="model",
+        best=RETRIED,
+        why=TOLD,
+        happens="A habit from JavaScript and Python that small models bring along.",
+        agent_should=REPAIR,
+        answer="tool_calls",
+        **often(CONTENT, 0.01, harm=2),
+    )
+)
+class TrailingComma(SpoilsArguments):
+    """A tool call's arguments have a comma before the last brace."""
+
+    def rewrite(self, arguments: str) -> str:
+        return arguments.rstrip()[:-1] + ",}"
+
+
+@register(
+    Row(
+        id="tool_args_single_quotes",
+        boundary="content",
+        family="tool arguments",
+        category="transient",
+        scope="model",
+        best=RETRIED,
+        why=TOLD,
+        happens="Small models write Python where JSON is asked for.",
+        agent_should=REPAIR,
+        answer="tool_calls",
+        **often(CONTENT, 0.01, harm=2),
+    )
+)
+class SingleQuotes(SpoilsArguments):
+    """A tool call's arguments are quoted as Python does it."""
+
+    def rewrite(self, arguments: str) -> str:
+        return repr(json.loads(arguments) or {"": ""})
+
+
+@register(
+    Row(
+        id="tool_args_prose",
+        boundary="content",
+        family="tool arguments",
+        category="transient",
+        scope="model",
+        best=RETRIED,
+        why=TOLD,
+        happens="A chatty model talks inside the call.",
+        agent_should=REPAIR,
+        answer="tool_calls",
+        **often(CONTENT, 0.01, harm=2),
+    )
+)
+class ProseAroundArguments(SpoilsArguments):
+    """A tool call's arguments stand in the middle of a sentence."""
+
+    def rewrite(self, arguments: str) -> str:
+        return f"Sure! {arguments} Hope it helps"
+
+
+@register(
+    Row(
+        id="tool_args_fenced",
+        boundary="content",
+        family="tool arguments",
+        category="transient",
+        scope="model",
+        best=RETRIED,
+        why=TOLD,
+        happens="Models trained on chat put a code fence round any JSON.",
+        agent_should=REPAIR,
+        answer="tool_calls",
+        **often(CONTENT, 0.015, harm=2),
+    )
+)
+class FencedArguments(SpoilsArguments):
+    """A tool call's arguments stand inside a Markdown code fence."""
+
+    def rewrite(self, arguments: str) -> str:
+        return f"```json\n{arguments}\n```"
+
+
+@register(
+    Row(
+        id="tool_args_python_literals",
+        boundary="content",
+        family="tool arguments",
+        category="transient",
+        scope="model",
+        best=RETRIED,
+        why=TOLD,
+        happens="A model mixes up true and True, null and None.",
+        agent_should=REPAIR,
+        answer="tool_calls",
+        **often(CONTENT, 0.005, harm=2),
+    )
+)
+class PythonLiterals(SpoilsArguments):
+    """A tool call's arguments hold Python's True."""
+
+    def rewrite(self, arguments: str) -> str:
+        inside = arguments.strip()[1:-1].strip()
+        return "{" + (f"{inside}, " if inside else "") + '"verbose": True}'
+
+
+@register(
+    Row(
+        id="tool_args_two_objects",
+        boundary="content",
+        family="tool arguments",
+        category="transient",
+        scope="model",
+        best=RETRIED,
+        why=TOLD,
+        happens="A gateway merges two calls into one because it handles their index badly.",
+        agent_should=REPAIR,
+        answer="tool_calls",
+        **often(CONTENT, 0.005, harm=2),
+    )
+)
+class TwoObjects(SpoilsArguments):
+    """A tool call's arguments are two JSON objects one after the other."""
+
+    def rewrite(self, arguments: str) -> str:
+        return arguments + arguments
+
+
+@register(
+    Row(
+        id="tool_args_empty",
+        boundary="content",
+        family="tool arguments",
+        category="transient",
+        scope="model",
+        best=RETRIED,
+        why=TOLD,
+        happens="Some models send nothing where they mean an empty object, and some forget the arguments.",
+        agent_should="Take it for {} only if the tool needs no argument; else return the error as its result and let the model try again.",
+        answer="tool_calls",
+        **often(CONTENT, 0.015, harm=2),
+    )
+)
+class EmptyArguments(SpoilsArguments):
+    """A tool call's arguments are an empty text."""
+
+    def rewrite(self, arguments: str) -> str:
+        return arguments[:0]

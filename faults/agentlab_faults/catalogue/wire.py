@@ -1,6 +1,6 @@
 """How OpenAI-compatible providers answer on the wire: error bodies, headers, and good answers with another body.
 
-The shapes are those of the wire catalogue's samples (`../wire/samples/error-openai-*.json` of the design): message, type, param, code.
+The shapes are those of the wire catalogue's samples of OpenAI's errors: an object `error` with message, type, param and code.
 """
 
 from __future__ import annotations
@@ -15,10 +15,19 @@ from typing import Any
 from agentlab_faults.exchange import Exchange, Part, Pause, WireRequest
 from agentlab_faults.fault import Replaces
 
-__all__ = ["JSON", "JSON_TYPE", "Answers", "encode", "error_body", "halves", "model_of", "rebodied", "status_answer"]
+__all__ = ["HTML", "JSON_TYPE", "Answers", "Json", "encode", "halves", "rebodied", "request_json", "status_answer"]
 
-JSON = dict[str, Any]
+Json = dict[str, Any]
 JSON_TYPE = "application/json"
+HTML = b"""<html>
+<head><title>502 Bad Gateway</title></head>
+<body>
+<center><h1>502 Bad Gateway</h1></center>
+<hr><center>nginx</center>
+</body>
+</html>
+"""
+"""What nginx says when its upstream is gone."""
 
 
 def encode(payload: Any) -> bytes:
@@ -26,18 +35,13 @@ def encode(payload: Any) -> bytes:
     return json.dumps(payload, ensure_ascii=False).encode()
 
 
-def error_body(message: str, *, kind: str | None, code: str | int | None = None, param: str | None = None) -> JSON:
-    """OpenAI's error object."""
-    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
-
-
-def model_of(request: WireRequest) -> str:
-    """The model that the request asked for, or a placeholder if its body is not JSON."""
+def request_json(request: WireRequest) -> Json:
+    """The request's JSON object; empty if its body is none."""
     try:
         body = json.loads(request.body)
     except ValueError:
-        return "unknown"
-    return str(body.get("model", "unknown")) if isinstance(body, dict) else "unknown"
+        return {}
+    return body if isinstance(body, dict) else {}
 
 
 def halves(body: bytes) -> tuple[bytes, bytes]:
@@ -52,21 +56,21 @@ def status_answer(
     body: bytes,
     *,
     latency: float,
-    content_type: str | None = JSON_TYPE,
+    content_type: str = JSON_TYPE,
     headers: Iterable[tuple[str, str]] = (),
 ) -> Exchange:
     """An answer with the headers that each answer of OpenAI has; `latency` is in virtual seconds."""
-    typed = (("content-type", content_type),) if content_type else ()
     common = (
+        ("content-type", content_type),
         ("content-length", str(len(body))),
         ("x-request-id", "req_" + hashlib.sha256(request.body).hexdigest()[:32]),
         ("openai-version", "2020-10-01"),
     )
-    return Exchange(status=status, headers=(*typed, *common, *headers), body=(body,) if body else (), before=(Pause(latency),))
+    return Exchange(status=status, headers=(*common, *headers), body=(body,) if body else (), before=(Pause(latency),))
 
 
 def rebodied(exchange: Exchange, *parts: Part, content_type: str | None = None, length: int | None = -1) -> Exchange:
-    """`exchange` with another body, after the same wait. `length` is what Content-Length claims: -1 the bytes that are there, None no such header."""
+    """`exchange` with another body, after the same wait. `length` is what Content-Length claims: -1 what is there, None nothing."""
     claimed = sum(len(part) for part in parts if isinstance(part, bytes)) if length == -1 else length
     waits = tuple(takewhile(lambda part: isinstance(part, Pause), exchange.body))
     dropped = {"content-length", *(("content-type",) if content_type else ())}
@@ -77,18 +81,32 @@ def rebodied(exchange: Exchange, *parts: Part, content_type: str | None = None, 
 
 
 class Answers(Replaces):
-    """An error status with a body, `latency` virtual seconds after the request. Subclasses give the status and the payload."""
+    """A status with OpenAI's error object as body. Fields say all; `{model}` and `{tool}` in the message are filled in."""
 
     status: int
+    message: str
+    kind: str | None = None
+    """The error's `type`."""
+    code: str | int | None = None
+    param: str | None = None
+    retry_after: float | None = None
+    """Seconds, as the header Retry-After; None for no such header."""
     latency: float = 0.2
+    """Virtual seconds until the answer comes."""
 
-    def payload(self, request: WireRequest) -> JSON:
-        """The JSON body."""
-        raise NotImplementedError
+    def payload(self, message: str) -> Json:
+        """The body, its message filled in."""
+        return {"error": {"message": message, "type": self.kind, "param": self.param, "code": self.code}}
 
     def extra_headers(self) -> tuple[tuple[str, str], ...]:
         """Headers beyond the usual ones."""
-        return ()
+        return () if self.retry_after is None else (("retry-after", f"{self.retry_after:g}"),)
 
     def answer(self, request: WireRequest) -> Exchange:
-        return status_answer(request, self.status, encode(self.payload(request)), latency=self.latency, headers=self.extra_headers())
+        """The error, with the usual headers."""
+        asked = request_json(request)
+        tools = asked.get("tools") or [{}]
+        tool = str(tools[0].get("function", {}).get("name", "tool"))
+        message = self.message.replace("{model}", str(asked.get("model", "unknown"))).replace("{tool}", tool)
+        body = encode(self.payload(message))
+        return status_answer(request, self.status, body, latency=self.latency, headers=self.extra_headers())

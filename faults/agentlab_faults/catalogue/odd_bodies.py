@@ -1,0 +1,128 @@
+"""Faults of the boundary content that leave the answer usable, if it is taken with care: odd characters, odd numbers, odd spacing."""
+
+from __future__ import annotations
+
+import json
+import math
+
+from agentlab_faults.catalogue.rates import CONTENT, HARMLESS, often
+from agentlab_faults.catalogue.wire import Json, encode, rebodied
+from agentlab_faults.exchange import Exchange
+from agentlab_faults.fault import Row, Served, Spoils, register
+
+__all__ = ["ByteOrderMark", "LeadingWhitespace", "LoneSurrogate", "NotANumber", "NulCharacter"]
+
+
+def _appended(payload: Json, text: str) -> Json:
+    """The completion with `text` at the end of each choice's content."""
+    for choice in payload["choices"]:
+        choice["message"]["content"] = (choice["message"].get("content") or "") + text
+    return payload
+
+
+@register(
+    Row(
+        id="body_bom",
+        boundary="content",
+        family="odd body",
+        category="transient",
+        scope="model",
+        best=HARMLESS,
+        why="The answer is all there behind three bytes; the SDK takes it, a bare json.loads of text does not.",
+        happens="A gateway on Windows writes its answers with a byte order mark.",
+        agent_should="Read the body as the SDK does, or decode it as utf-8-sig.",
+        **often(CONTENT, 0.005, harm=1),
+    )
+)
+class ByteOrderMark(Spoils):
+    """The answer's JSON begins with a UTF-8 byte order mark."""
+
+    def spoil(self, served: Served) -> Exchange:
+        return rebodied(served.exchange, b"\xef\xbb\xbf" + served.exchange.content)
+
+
+@register(
+    Row(
+        id="body_leading_whitespace",
+        boundary="content",
+        family="odd body",
+        category="none",
+        scope="model",
+        best=HARMLESS,
+        why="White space before JSON is JSON.",
+        happens="Gateways such as OpenRouter and DeepSeek send newlines to keep the connection alive while the model thinks.",
+        agent_should="Nothing.",
+        **often(CONTENT, 0.03, harm=1),
+    )
+)
+class LeadingWhitespace(Spoils):
+    """The answer's JSON follows `newlines` line ends."""
+
+    newlines: int = 40
+
+    def spoil(self, served: Served) -> Exchange:
+        return rebodied(served.exchange, b"\n" * self.newlines + served.exchange.content)
+
+
+@register(
+    Row(
+        id="body_nan",
+        boundary="content",
+        family="odd body",
+        category="transient",
+        scope="model",
+        best=HARMLESS,
+        why="The answer itself is good; only a sum of tokens that takes the number in is spoiled.",
+        happens="A gateway's own token counting divides by zero.",
+        agent_should="Check that counts are whole numbers: one NaN makes every later budget check pass.",
+        **often(CONTENT, 0.002, harm=3),
+    )
+)
+class NotANumber(Spoils):
+    """The answer's token counts are NaN."""
+
+    def spoil(self, served: Served) -> Exchange:
+        served.payload["usage"] = dict.fromkeys(("prompt_tokens", "completion_tokens", "total_tokens"), math.nan)
+        return rebodied(served.exchange, encode(served.payload))
+
+
+@register(
+    Row(
+        id="body_lone_surrogate",
+        boundary="content",
+        family="odd body",
+        category="semantic",
+        scope="model",
+        best=HARMLESS,
+        why="The answer is good once the half character is replaced; left in the history it stops every later call before it is sent.",
+        happens="A tokenizer or a proxy cuts an emoji in two.",
+        agent_should="Clean model output on receipt (encode with errors='replace'), before it enters history, logs or a store.",
+        **often(CONTENT, 0.01, harm=3),
+    )
+)
+class LoneSurrogate(Spoils):
+    """The answer's text ends in half of a surrogate pair."""
+
+    def spoil(self, served: Served) -> Exchange:
+        return rebodied(served.exchange, json.dumps(_appended(served.payload, " \ud83d")).encode())
+
+
+@register(
+    Row(
+        id="body_nul_char",
+        boundary="content",
+        family="odd body",
+        category="semantic",
+        scope="model",
+        best=HARMLESS,
+        why="The answer is good once the character is taken out.",
+        happens="A model repeats binary rubbish from a tool's result.",
+        agent_should="Take NUL out before the text goes to PostgreSQL or anything written in C.",
+        **often(CONTENT, 0.005, harm=2),
+    )
+)
+class NulCharacter(Spoils):
+    """The answer's text ends in a NUL character."""
+
+    def spoil(self, served: Served) -> Exchange:
+        return rebodied(served.exchange, encode(_appended(served.payload, "\x00")))
