@@ -15,7 +15,7 @@ from typing import Final, Literal
 
 from agentlab_faults.exchange import WireRequest
 
-__all__ = ["Endpoint", "classify", "is_loopback", "is_telemetry_host"]
+__all__ = ["Endpoint", "classify", "is_address", "is_loopback", "is_telemetry_host"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +126,21 @@ def is_loopback(host: str) -> bool:
     name = host.strip("[]").rstrip(".").lower()
     if name in {"", "localhost"} or name.endswith(".localhost"):
         return True
+    address = _address(name)
+    return address is not None and (address.is_loopback or address.is_unspecified)
+
+
+@lru_cache(maxsize=1024)
+def is_address(host: str) -> bool:
+    """Whether the host is an IP address, which needs no look-up."""
+    return _address(host) is not None
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        address = ipaddress.ip_address(name.partition("%")[0])
+        return ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
-        return False
-    return address.is_loopback or address.is_unspecified
+        return None
 
 
 @lru_cache(maxsize=1024)

@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 from agentlab_faults.intercept.arming import Armed, current
-from agentlab_faults.intercept.endpoints import is_loopback, is_telemetry_host
+from agentlab_faults.intercept.endpoints import is_address, is_loopback, is_telemetry_host
 
 __all__ = ["EscapedConnectError", "EscapedLookupError", "stand_guard"]
 
@@ -53,14 +53,20 @@ def _connect(armed: Armed, sock: Any, address: Any) -> None:
 
 
 def _lookup(armed: Armed, host: str | bytes | None, port: Any) -> None:
-    name = host.decode("latin-1") if isinstance(host, bytes) else host or ""
-    if is_loopback(name):
+    name = (host.decode("latin-1") if isinstance(host, bytes) else host or "").rstrip(".").lower()
+    if is_loopback(name) or is_address(name):
         return
     if name in armed.allow_hosts:
-        armed.allowed_ports.add(int(port or 0))
+        armed.allowed_ports.add(_number(port))
         return
     _record(armed, "lookup", name, port)
     raise EscapedLookupError(socket.EAI_NONAME, f"agentlab stopped a look-up of {name} that it does not intercept")
+
+
+def _number(port: int | str | bytes | None) -> int:
+    """A port, which a look-up may give by the name of its service."""
+    text = port.decode("latin-1") if isinstance(port, bytes) else str(port or 0)
+    return int(text) if text.isdigit() else socket.getservbyname(text)
 
 
 def _record(armed: Armed, what: str, host: str, port: Any) -> None:
