@@ -38,11 +38,14 @@ class _Talk:
         self._run = run
         self._simulation = simulation
         self.replies: list[Any] = []
+        self._turns = 0
 
     def settle(self, value: Any) -> Any:
         return self._simulation.settle(value)
 
     def turn(self, prompt: str) -> None:
+        self._run.model.prompted(self._turns)
+        self._turns += 1
         self._run.events.append(TurnBegan(self._run.now(), prompt))
 
     def reply(self, value: Any) -> None:

@@ -37,7 +37,8 @@ class Requested(Event):
     host: str
     model: str
     library: str
-    tokens: int
+    size: int
+    """Bytes of its body."""
     digest: str
     """SHA-256 of the body."""
     sdk_retry: int = 0

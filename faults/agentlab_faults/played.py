@@ -44,8 +44,6 @@ class Setup:
     scripts: tuple[ScriptSpec, ...] = ()
     prompts: tuple[str, ...] = ()
     tools: Mapping[str, Tool] = field(default_factory=dict)
-    latency: float = 1.0
-    """Virtual seconds that the scripted provider takes for an answer."""
     deadline: float = 120.0
     """Virtual seconds."""
     max_requests: int | None = None

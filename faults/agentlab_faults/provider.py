@@ -126,10 +126,10 @@ class Provider:
         run = self._run
         serving = run.model.serve(body)
         payload = chat.render(serving, body, serial=self.requests, created=_EPOCH + int(run.now()))
-        served = chat.exchange(payload, latency=run.setup.latency, serial=self.requests)
+        served = chat.exchange(payload, latency=serving.latency, serial=self.requests)
         tokens = int(payload["usage"]["total_tokens"])
         self.tokens += tokens
-        names = tuple(str(asked["function"]["name"]) for asked in serving.tool_calls)
+        names = tuple(called.name for called in serving.tool_calls)
         answer = _Answer(served, tokens=tokens, calls=names, text=serving.content or "")
         if run.clean is None:
             self.answers.setdefault(call.point, _digest(served))

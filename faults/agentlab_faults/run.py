@@ -40,7 +40,7 @@ class Run:
         self.now = now
         """Virtual seconds since the run began."""
         self.stop = stop
-        self.model = ScriptedModel(setup.scripts, setup.prompts)
+        self.model = ScriptedModel(setup.scripts, setup.prompts, seamed=setup.tools)
         self.injector = Injector(schedule)
         self.calls = Calls()
         self.ledger = Ledger()
