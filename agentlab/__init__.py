@@ -1,1 +1,79 @@
-"""agentlab: a reference agent runtime with every reliability layer, and the front door to the lab that breaks it."""
+"""agentlab: a reference agent runtime with every reliability layer, and the front door to the lab that breaks it.
+
+Names are loaded when they are first used, so that importing the package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from agentlab.agent import Agent
+    from agentlab.bounds import Bounds, Usage
+    from agentlab.breaker import Breaker, BreakerPolicy
+    from agentlab.cache import ResponseCache
+    from agentlab.errors import (
+        AgentlabError,
+        AllModelsFailedError,
+        BoundExceededError,
+        BreakerOpenError,
+        CallFailedError,
+        ModelFailedError,
+        ResumeRefusedError,
+        ToolFailedError,
+        ToolRefusedError,
+    )
+    from agentlab.layers import Intent
+    from agentlab.models import Model
+    from agentlab.result import Reply, Step
+    from agentlab.tools import Tool, tool
+
+__all__ = [
+    "Agent",
+    "AgentlabError",
+    "AllModelsFailedError",
+    "BoundExceededError",
+    "Bounds",
+    "Breaker",
+    "BreakerOpenError",
+    "BreakerPolicy",
+    "CallFailedError",
+    "Intent",
+    "Model",
+    "ModelFailedError",
+    "Reply",
+    "ResponseCache",
+    "ResumeRefusedError",
+    "Step",
+    "Tool",
+    "ToolFailedError",
+    "ToolRefusedError",
+    "Usage",
+    "tool",
+]
+
+_HOMES = {
+    "agent": ("Agent",),
+    "bounds": ("Bounds", "Usage"),
+    "breaker": ("Breaker", "BreakerPolicy"),
+    "cache": ("ResponseCache",),
+    "errors": tuple(name for name in __all__ if name.endswith("Error")),
+    "layers": ("Intent",),
+    "models": ("Model",),
+    "result": ("Reply", "Step"),
+    "tools": ("Tool", "tool"),
+}
+_MODULES = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'agentlab' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"agentlab.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,166 @@
+"""The agent: one conversation, answered turn by turn through the layers of the pipeline."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from agentlab import telemetry
+from agentlab.bounds import Bounds, Deadline, Spending
+from agentlab.breaker import BreakerPolicy
+from agentlab.cache import ResponseCache
+from agentlab.chain import ModelChain
+from agentlab.effects import Effects
+from agentlab.errors import AgentlabError, ResumeRefusedError
+from agentlab.history import History
+from agentlab.layers import CachedLayer, FullLayer, Given, Intent, Layer, Pipeline, ReducedLayer, SafetyNet, StaticLayer
+from agentlab.models import Model
+from agentlab.react import React
+from agentlab.result import Reply, Status
+from agentlab.toolbox import Toolbox
+from agentlab.tools import Tool
+from agentlab.turn import Turn
+
+__all__ = ["Agent"]
+
+SAFETY_TEXT = "I'm sorry, I could not work on your request: the service is unavailable just now. Please try again in a few minutes."
+CUT = '{"error": "The run ended before this call gave a result; it may have gone through all the same."}'
+BOUND_STATUS: dict[str, Status] = {
+    "seconds": "timeout", "steps": "max_steps_exceeded", "tokens": "budget_exceeded", "money": "budget_exceeded",
+}  # fmt: skip
+
+
+class Agent:
+    """An agent with every reliability layer. Call it with a user's text; it remembers the conversation.
+
+    >>> agent = Agent("helper", instructions="Be brief.", models=[Model(name="gpt-4o-mini")])
+    >>> agent.conversation == agent.conversation
+    True
+
+    `models` are tried in order. `bounds` hold for one turn. `cache` and `intents` feed the layers below the model; `safety_text` is what
+    the last one says. With `degrade=False` there are no lower layers: a turn that the models cannot finish ends in a typed status.
+    `tenant` separates cached answers.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        instructions: str,
+        models: Sequence[Model],
+        tools: Sequence[Tool] = (),
+        bounds: Bounds | None = None,
+        cache: ResponseCache | None = None,
+        intents: Sequence[Intent] = (),
+        safety_text: str = SAFETY_TEXT,
+        degrade: bool = True,
+        tenant: str = "",
+        model_breaker: BreakerPolicy | None = None,
+        tool_breaker: BreakerPolicy | None = None,
+    ) -> None:
+        self.name = name
+        self.tenant = tenant
+        self.bounds = bounds or Bounds()
+        self.conversation = uuid.uuid4().hex
+        self._chain = ModelChain(models, model_breaker)
+        self._toolbox = Toolbox(tools, tool_breaker)
+        self._cache = cache
+        self._history = History()
+        self._effects = Effects(self.conversation)
+        self._turns = 0
+        self._unfinished: tuple[str, Turn] | None = None
+        self._one_at_a_time = asyncio.Lock()
+        react = React(self._chain, self._toolbox, instructions)
+        lower: list[Layer] = [ReducedLayer(react), *([CachedLayer(cache)] if cache else []), StaticLayer(intents), SafetyNet(safety_text)]
+        self._pipeline = Pipeline([FullLayer(react), *(lower if degrade else lower[:1])])
+
+    async def __call__(self, text: str) -> Reply:
+        """Answer one turn. Never raises for what a model, a tool or the network does: the reply's `status` says how it ended."""
+        async with self._one_at_a_time:
+            self._turns += 1
+            self._effects.new_turn()
+            turn = self._turn(text)
+            self._history.add_user(text)
+            return await self._answer(turn)
+
+    async def resume(self, handle: str) -> Reply:
+        """Go on with the last turn, from where it stood, with fresh bounds; no tool is run twice. Raises ResumeRefusedError."""
+        async with self._one_at_a_time:
+            if self._unfinished is None or self._unfinished[0] != handle:
+                raise ResumeRefusedError("This handle names no unfinished turn; only the last turn can be resumed, and only once.")
+            return await self._answer(self._turn(self._unfinished[1].text))
+
+    async def aclose(self) -> None:
+        """Close the connections to the models."""
+        await self._chain.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.aclose()
+
+    def _turn(self, text: str) -> Turn:
+        return Turn(
+            text=text,
+            first=self._turns == 1,
+            tenant=self.tenant,
+            history=self._history,
+            effects=self._effects,
+            deadline=Deadline.after(self.bounds.seconds),
+            spending=Spending(self.bounds),
+        )
+
+    async def _answer(self, turn: Turn) -> Reply:
+        attributes = {telemetry.AGENT_NAME: self.name, telemetry.CONVERSATION_ID: self.conversation}
+        with telemetry.span(telemetry.INVOKE_AGENT, self.name, attributes) as span:
+            try:
+                given = await self._pipeline.answer(turn)
+            finally:
+                self._history.close(CUT)
+            reply = self._reply(turn, given)
+            span.set_attribute(telemetry.STATUS, reply.status)
+            span.set_attribute(telemetry.ANSWERED_BY, reply.answered_by)
+            return reply
+
+    def _reply(self, turn: Turn, given: Given | None) -> Reply:
+        status = _status(turn, given)
+        handle = None if status == "complete" else f"{self.conversation}.{self._turns}.{len(self._history)}"
+        self._unfinished = None if handle is None else (handle, turn)
+        if given is None:
+            given = Given(f"I could not finish this: {turn.problem}", "", "full", 0.0)
+        if given.said:
+            self._history.add_assistant(given.said)
+        if self._cache is not None and status == "complete" and turn.first and self._toolbox.only_cacheable(turn.succeeded):
+            self._cache.put(self.tenant, turn.text, given.text)
+        effects = turn.effects.this_turn
+        return Reply(
+            text=given.text,
+            status=status,
+            answered_by=given.layer,
+            confidence=given.confidence,
+            effects=tuple(dict.fromkeys(effect.tool for effect in effects)),
+            unconfirmed=tuple(dict.fromkeys(effect.tool for effect in effects if effect.state == "unknown")),
+            steps=tuple(turn.steps),
+            usage=turn.spending.usage,
+            resume=handle,
+            error=turn.problem or _failure(turn),
+        )
+
+
+def _status(turn: Turn, given: Given | None) -> Status:
+    if given is None:
+        return BOUND_STATUS[turn.bound.bound] if turn.bound else "incomplete"
+    if given.layer == "full":
+        return "complete"
+    if turn.bound and given.layer == "safety_net":
+        return BOUND_STATUS[turn.bound.bound]
+    return "degraded"
+
+
+def _failure(turn: Turn) -> AgentlabError | None:
+    reasons = {**turn.withdrawn, **turn.failed}
+    return AgentlabError("; ".join(reasons.values())) if reasons else None

@@ -1,0 +1,124 @@
+"""What a run may use at most, and the deadline that pre-empts whatever it is doing."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from agentlab.errors import BoundExceededError
+
+__all__ = ["Bounds", "Deadline", "Spending", "Usage", "within"]
+
+T = TypeVar("T")
+
+GRACE = 0.05
+"""Seconds that cancelled work gets to clean up before it is left behind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The limits of one run: model answers, tokens in and out, US dollars (None: unlimited), and wall-clock seconds."""
+
+    steps: int = 8
+    tokens: int = 200_000
+    money: float | None = None
+    seconds: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """A moment on the monotonic clock, in seconds."""
+
+    at: float
+
+    @classmethod
+    def after(cls, seconds: float) -> Deadline:
+        """The deadline that many seconds from now."""
+        return cls(time.monotonic() + seconds)
+
+    @property
+    def remaining(self) -> float:
+        """Seconds left, never less than 0."""
+        return max(0.0, self.at - time.monotonic())
+
+    def share(self, part: float) -> Deadline:
+        """An earlier deadline: `part` (0 to 1) of what is left."""
+        return Deadline(time.monotonic() + self.remaining * part)
+
+    def earlier(self, seconds: float) -> Deadline:
+        """This deadline, that many seconds earlier."""
+        return Deadline(self.at - seconds)
+
+    def check(self) -> None:
+        """Raises BoundExceededError when no time is left."""
+        if self.remaining <= 0:
+            raise BoundExceededError("seconds", "The time for this run is used up")
+
+
+@dataclass(slots=True)
+class Usage:
+    """Tokens and US dollars used. `estimated` is true if a provider did not report its tokens and they were estimated from the text."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    money: float = 0.0
+    estimated: bool = False
+
+    @property
+    def tokens(self) -> int:
+        """Input and output tokens together."""
+        return self.input_tokens + self.output_tokens
+
+
+@dataclass(slots=True)
+class Spending:
+    """What a run has used so far, checked against its bounds *before* each call, the call's own maximum counted in."""
+
+    bounds: Bounds
+    usage: Usage = field(default_factory=Usage)
+    steps: int = 0
+
+    def step(self) -> None:
+        """Count one step. Raises BoundExceededError if the run has had all of its steps."""
+        if self.steps >= self.bounds.steps:
+            raise BoundExceededError("steps", f"The run has had all of its {self.bounds.steps} steps")
+        self.steps += 1
+
+    def check(self, *, tokens: int, money: float) -> None:
+        """Raises BoundExceededError if a call of at most so many tokens and dollars could pass a bound."""
+        if self.usage.tokens + tokens > self.bounds.tokens:
+            raise BoundExceededError("tokens", f"The next model call could pass the run's bound of {self.bounds.tokens} tokens")
+        if self.bounds.money is not None and self.usage.money + money > self.bounds.money:
+            raise BoundExceededError("money", f"The next model call could pass the run's bound of {self.bounds.money:.2f} dollars")
+
+    def charge(self, *, input_tokens: int, output_tokens: int, money: float, estimated: bool) -> None:
+        """Add a call that was made."""
+        self.usage.input_tokens += input_tokens
+        self.usage.output_tokens += output_tokens
+        self.usage.money += money
+        self.usage.estimated |= estimated
+
+
+async def within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
+    """The result of `work`, cut after `seconds`: raises TimeoutError even if the work swallows its cancellation and is left behind."""
+    task = asyncio.ensure_future(work)
+    try:
+        done, _ = await asyncio.wait({task}, timeout=seconds)
+    except asyncio.CancelledError:
+        task.cancel()
+        raise
+    if done:
+        return task.result()
+    task.cancel()
+    task.add_done_callback(_forget)
+    await asyncio.wait({task}, timeout=GRACE)
+    raise TimeoutError(f"no answer within {seconds:.1f} s")
+
+
+def _forget(task: asyncio.Task[Any]) -> None:
+    """Look at what abandoned work raised, so that the loop does not report it as lost."""
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,176 @@
+"""An ordered chain of models: each with its circuit breaker and retries, known-dead ones skipped, every failure kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from agentlab import telemetry
+from agentlab.answers import Answer
+from agentlab.bounds import Deadline, Spending
+from agentlab.breaker import Breaker, BreakerPolicy, Permit
+from agentlab.classify import classify
+from agentlab.errors import AgentlabError, AllModelsFailedError, BreakerOpenError, ModelFailedError
+from agentlab.models import Model, ModelClient, Request
+from agentlab.retry import MODEL_POLICIES, Failure, GaveUpError, call_with_retries
+
+__all__ = ["Asking", "ModelChain"]
+
+SHARE = 0.4
+"""Part of the remaining time that a model may use while another one is left."""
+RESERVE = 0.1
+"""Part of the remaining time that the last model leaves for the lower layers."""
+TIMEOUTS_WITH_FALLBACK = 2
+"""Timeouts in a row after which a model is given up while another one is left."""
+COMPACTIONS = 2
+DOUBLINGS = 2
+"""How often an answer's maximum length is doubled after it was cut."""
+
+BuildRequest = Callable[[int], Request]
+"""The request at a level of compaction (0: as it is)."""
+
+
+@dataclass(slots=True)
+class Asking:
+    """One logical call: what to ask, until when, what it may cost, and which models this turn has set aside already."""
+
+    build: BuildRequest
+    deadline: Deadline
+    spending: Spending
+    aside: Mapping[str, AgentlabError] = field(default_factory=dict)
+
+
+class _Link:
+    """One model of the chain."""
+
+    def __init__(self, model: Model, policy: BreakerPolicy | None) -> None:
+        self.model = model
+        self.client = ModelClient(model)
+        self.breaker = Breaker(f"llm:{model.name}", policy, telemetry.breaker_changed)
+
+
+class ModelChain:
+    """Models in order of preference. Raises ValueError if two share a name."""
+
+    def __init__(self, models: Sequence[Model], policy: BreakerPolicy | None = None) -> None:
+        if len({model.name for model in models}) != len(models):
+            raise ValueError("Two models of a chain have the same name; breakers and failures could not be told apart.")
+        self._links = [_Link(model, policy) for model in models]
+
+    @property
+    def models(self) -> list[Model]:
+        """The models in order."""
+        return [link.model for link in self._links]
+
+    @property
+    def admits(self) -> bool:
+        """Whether some model may be asked now."""
+        return any(link.breaker.admits for link in self._links)
+
+    def last_left(self, aside: Collection[str]) -> bool:
+        """Whether at most one model could still be asked."""
+        return sum(link.breaker.admits and link.model.name not in aside for link in self._links) <= 1
+
+    async def ask(self, asking: Asking) -> tuple[Answer, Model]:
+        """The first valid answer, and whose it is. Raises AllModelsFailedError; BoundExceededError before a call could pass a bound."""
+        failures: dict[str, AgentlabError] = dict(asking.aside)
+        links = [link for link in self._links if link.model.name not in asking.aside]
+        for n, link in enumerate(links):
+            fallback = any(later.breaker.admits for later in links[n + 1 :])
+            try:
+                return await _Call(link, asking, fallback).answer(), link.model
+            except (BreakerOpenError, ModelFailedError) as failure:
+                failures[link.model.name] = failure
+        raise AllModelsFailedError(failures)
+
+    async def aclose(self) -> None:
+        """Close every model's connections."""
+        for link in self._links:
+            await link.client.aclose()
+
+
+class _Call:
+    """One logical call to one model: its attempts, what made the request smaller, what made the answer's maximum larger."""
+
+    def __init__(self, link: _Link, asking: Asking, fallback: bool) -> None:
+        self._link = link
+        self._asking = asking
+        self._fallback = fallback
+        self._deadline = asking.deadline.share(SHARE if fallback else 1 - RESERVE)
+        self._level = 0
+        self._max_tokens = link.model.max_tokens
+        self._timeouts = 0
+
+    async def answer(self) -> Answer:
+        """Raises ModelFailedError or BreakerOpenError; gives the model up for a while if it is ill."""
+        try:
+            return await self._resized()
+        except GaveUpError as error:
+            raise self._failed(error.failures) from error.failures[-1].error
+
+    async def _resized(self) -> Answer:
+        """The answer; after a context error, a smaller request or a longer answer is tried, never the same call again."""
+        while True:
+            try:
+                return await call_with_retries(self._attempt, policies=MODEL_POLICIES, deadline=self._deadline, go_on=self._go_on)
+            except GaveUpError as error:
+                if not self._resize(error.failures[-1]):
+                    raise
+
+    def _resize(self, failure: Failure) -> bool:
+        if failure.classified.category != "context" or self._deadline.remaining <= 0:
+            return False
+        if getattr(failure.error, "reason", "") == "cut":
+            self._max_tokens *= 2
+            return bool(self._max_tokens <= self._link.model.max_tokens * 2**DOUBLINGS)
+        self._level += 1
+        self._max_tokens = max(64, self._max_tokens // 2)
+        return self._level <= COMPACTIONS
+
+    async def _attempt(self) -> Answer:
+        asking, model = self._asking, self._link.model
+        asking.deadline.check()
+        request = asking.build(self._level)
+        asking.spending.check(tokens=request.tokens + self._max_tokens, money=model.cost(request.tokens, self._max_tokens))
+        permit = self._link.breaker.admit()
+        try:
+            seconds = min(model.timeout, max(self._deadline.remaining, 0.001))
+            answer = await self._link.client.ask(request, seconds=seconds, max_tokens=self._max_tokens)
+            permit.succeed()
+        except Exception as error:
+            self._failed_attempt(error, request, permit)
+            raise
+        finally:
+            permit.release()
+        self._charge(answer.input_tokens, answer.output_tokens, estimated=answer.estimated)
+        return answer
+
+    def _failed_attempt(self, error: Exception, request: Request, permit: Permit) -> None:
+        """Tell the breaker, and charge what the provider may charge: a request that may have run is not free."""
+        found = classify(error)
+        if found.counts:
+            permit.fail()
+        if found.outcome_unknown:
+            self._charge(request.tokens, 0, estimated=True)
+
+    def _charge(self, input_tokens: int, output_tokens: int, *, estimated: bool) -> None:
+        money = self._link.model.cost(input_tokens, output_tokens)
+        self._asking.spending.charge(input_tokens=input_tokens, output_tokens=output_tokens, money=money, estimated=estimated)
+
+    def _go_on(self, failure: Failure) -> bool:
+        self._timeouts = self._timeouts + 1 if failure.classified.timed_out else 0
+        if not self._link.breaker.admits:
+            return False
+        return self._timeouts < TIMEOUTS_WITH_FALLBACK or not self._fallback
+
+    def _failed(self, failures: list[Failure]) -> ModelFailedError:
+        last = failures[-1]
+        if last.classified.counts:
+            self._link.breaker.trip(min(last.retry_after or 0.0, 3600.0))
+        return ModelFailedError(
+            f"{self._link.model.name} failed {len(failures)} times ({last.classified.category}: {type(last.error).__name__})",
+            category=last.classified.category,
+            causes=tuple(failure.error for failure in failures),
+            outcome_unknown=any(failure.classified.outcome_unknown for failure in failures),
+            retry_after=last.retry_after,
+        )

@@ -1,0 +1,137 @@
+"""What can go wrong, as types. Every error says what failed in one sentence that a person can act on.
+
+AgentlabError
+├── CallFailedError              a call to a dependency failed for good: category, attempts, causes
+│   ├── ModelFailedError         one model, after its retries
+│   ├── AllModelsFailedError  every model of the chain; keeps each failure
+│   └── ToolFailedError          one tool, after its retries
+├── InvalidAnswerError           a model answered 200 with something that is no answer (one attempt)
+├── InvalidArgumentsError        a model's arguments for a tool cannot be used
+├── InvalidResultError           a tool returned what its annotation does not allow
+├── ToolRefusedError             raised by a tool's author: refused, nothing was done
+├── BreakerOpenError             a circuit breaker let no call through
+├── BoundExceededError           a bound of the run was reached: steps, tokens, money or time
+└── ResumeRefusedError           the handle names no turn that can be resumed
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+__all__ = [
+    "AgentlabError",
+    "AllModelsFailedError",
+    "Bound",
+    "BoundExceededError",
+    "BreakerOpenError",
+    "CallFailedError",
+    "Category",
+    "InvalidAnswerError",
+    "InvalidArgumentsError",
+    "InvalidResultError",
+    "ModelFailedError",
+    "ResumeRefusedError",
+    "ToolFailedError",
+    "ToolRefusedError",
+]
+
+Category = Literal["transient", "rate_limit", "permanent", "context", "budget", "auth", "content_filter"]
+"""What kind of failure it is; it decides what to do about it. Not the status code: 429 holds two categories, 400 holds five."""
+
+Bound = Literal["steps", "tokens", "money", "seconds"]
+
+
+class AgentlabError(Exception):
+    """Base of every error that this package raises."""
+
+
+class CallFailedError(AgentlabError):
+    """A call to a dependency failed for good.
+
+    `category` is the last cause's, `attempts` how often it was tried, `causes` what each attempt raised, in order;
+    `outcome_unknown` says that the work may have been done although no attempt confirmed it.
+    """
+
+    def __init__(
+        self,
+        sentence: str,
+        *,
+        category: Category,
+        causes: tuple[BaseException, ...] = (),
+        attempts: int | None = None,
+        outcome_unknown: bool = False,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.category: Category = category
+        self.causes = causes
+        self.attempts = len(causes) if attempts is None else attempts
+        self.outcome_unknown = outcome_unknown
+        self.retry_after = retry_after
+        """Seconds that the dependency asked to be left alone for, if it said so."""
+
+
+class ModelFailedError(CallFailedError):
+    """One model failed after its retries."""
+
+
+class ToolFailedError(CallFailedError):
+    """One tool failed after its retries."""
+
+
+class AllModelsFailedError(CallFailedError):
+    """Every model of the chain failed or was skipped; `failures` keeps the reason of each by its name."""
+
+    def __init__(self, failures: Mapping[str, AgentlabError]) -> None:
+        self.failures = dict(failures)
+        calls = [failure for failure in failures.values() if isinstance(failure, CallFailedError)]
+        reasons = "; ".join(f"{name}: {failure}" for name, failure in failures.items()) or "no model is configured"
+        super().__init__(
+            f"No model could answer ({reasons}).",
+            category=calls[-1].category if calls else "transient",
+            causes=tuple(cause for call in calls for cause in call.causes),
+        )
+
+
+class InvalidAnswerError(AgentlabError):
+    """A model answered with success, but not with an answer. `reason` is a short code (`empty_choices`, `cut`, `filtered` ...)."""
+
+    def __init__(self, reason: str, sentence: str, *, category: Category = "transient") -> None:
+        super().__init__(sentence)
+        self.reason = reason
+        self.category: Category = category
+
+
+class InvalidArgumentsError(AgentlabError):
+    """A model's arguments for a tool cannot be used; the sentence is written for the model."""
+
+
+class InvalidResultError(AgentlabError):
+    """A tool returned what its return annotation does not allow."""
+
+
+class ToolRefusedError(AgentlabError):
+    """Raise this in a tool to refuse a call: nothing was done, trying again is pointless, and the text is for the model to read."""
+
+
+class BreakerOpenError(AgentlabError):
+    """A circuit breaker let no call through; `seconds` until it lets a probe through."""
+
+    def __init__(self, name: str, seconds: float) -> None:
+        super().__init__(f"{name} failed repeatedly and is left alone for another {max(0.0, seconds):.0f} s")
+        self.name = name
+        self.seconds = seconds
+
+
+class BoundExceededError(AgentlabError):
+    """A bound of the run was reached."""
+
+    def __init__(self, bound: Bound, sentence: str) -> None:
+        super().__init__(sentence)
+        self.bound: Bound = bound
+
+
+class ResumeRefusedError(AgentlabError):
+    """The handle names no turn of this agent that can be resumed."""

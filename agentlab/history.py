@@ -1,0 +1,109 @@
+"""A conversation as the models see it. Whatever came from outside, the next request made of it is a valid one."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from agentlab.text import clean, cut
+
+__all__ = ["History", "Message", "StoredCall"]
+
+Message = dict[str, Any]
+"""One message in OpenAI's chat format, which compatible hosts take too."""
+
+NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]")
+SHORT = 200
+"""Characters that are left of a tool result when the history is compacted."""
+LONGEST_TEXT = 100_000
+"""Characters of one message."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCall:
+    """A tool call as it is kept: a unique id, a possible name, and arguments that are valid JSON."""
+
+    id: str
+    name: str
+    arguments: str
+
+    def as_message(self) -> Message:
+        """The call inside an assistant message."""
+        return {"id": self.id, "type": "function", "function": {"name": self.name, "arguments": self.arguments}}
+
+
+class History:
+    """Messages without the system prompt; every tool call in it has exactly one result."""
+
+    def __init__(self) -> None:
+        self._messages: list[Message] = []
+        self._minted = 0
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    @property
+    def characters(self) -> int:
+        """Roughly how much a request with all of it holds."""
+        return sum(len(json.dumps(message)) for message in self._messages)
+
+    def add_user(self, text: str) -> None:
+        """The user's turn."""
+        self._messages.append({"role": "user", "content": cut(clean(text), LONGEST_TEXT)})
+
+    def add_assistant(self, text: str, calls: Sequence[StoredCall] = ()) -> list[StoredCall]:
+        """A model's answer, or what the runtime said instead. The calls come back as they are kept: safe names, and ids used once."""
+        message: Message = {"role": "assistant", "content": cut(clean(text), LONGEST_TEXT) or None}
+        used, stored = set(self._ids()), []
+        for call in calls:
+            stored.append(self._safe(call, used))
+            used.add(stored[-1].id)
+        if stored:
+            message["tool_calls"] = [call.as_message() for call in stored]
+        self._messages.append(message)
+        return stored
+
+    def add_result(self, call_id: str, text: str) -> None:
+        """What a tool call came to."""
+        self._messages.append({"role": "tool", "tool_call_id": call_id, "content": clean(text)})
+
+    def _safe(self, call: StoredCall, used: set[str]) -> StoredCall:
+        """The call with a fresh id if it has none or its id was used before, and a name of allowed characters."""
+        call_id = call.id[:64]
+        if not call_id or call_id in used:
+            self._minted += 1
+            call_id = f"call_agentlab_{self._minted}"
+        return StoredCall(call_id, NOT_IN_NAMES.sub("_", call.name)[:64] or "unnamed", call.arguments)
+
+    def rollback(self, length: int) -> None:
+        """Forget everything after the first `length` messages."""
+        del self._messages[length:]
+
+    def close(self, text: str) -> None:
+        """Give every call that has no result `text` as its result (a run that was cut between the two)."""
+        answered = {message["tool_call_id"] for message in self._messages if message["role"] == "tool"}
+        for call_id in [known for known in self._ids() if known not in answered]:
+            self.add_result(call_id, text)
+
+    def request(self, system: str, level: int = 0) -> list[Message]:
+        """The messages of a request. Level 1 shortens all but the newest tool results, level 2 all of them and drops earlier turns."""
+        messages = self._messages
+        if level >= 2:
+            messages = messages[self._last("user") :]
+        newest = len(messages) if level >= 2 else self._last("assistant") - len(self._messages) + len(messages)
+        return [{"role": "system", "content": system}, *(_shortened(m) if level and n < newest else m for n, m in enumerate(messages))]
+
+    def _last(self, role: str) -> int:
+        return next((n for n in range(len(self._messages) - 1, -1, -1) if self._messages[n]["role"] == role), 0)
+
+    def _ids(self) -> list[str]:
+        return [call["id"] for message in self._messages for call in message.get("tool_calls", ())]
+
+
+def _shortened(message: Message) -> Message:
+    if message["role"] != "tool":
+        return message
+    return {**message, "content": cut(message["content"], SHORT)}

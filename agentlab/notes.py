@@ -1,0 +1,36 @@
+"""Honesty by construction: what the runtime itself says about a degraded answer. It claims no effect that is not confirmed, denies none."""
+
+from __future__ import annotations
+
+from agentlab.turn import Turn
+
+__all__ = ["effects_note", "failures_note", "with_notes"]
+
+
+def failures_note(turn: Turn) -> str:
+    """What could not be done, by tool; empty if nothing failed."""
+    tools = {**turn.withdrawn, **turn.failed}
+    if not tools:
+        return ""
+    return f"Note: I could not use {_and(sorted(tools))} (unavailable just now), so whatever needed it is missing here."
+
+
+def effects_note(turn: Turn) -> str:
+    """Each write that went through or may have; empty if there is none."""
+    done = [str(effect) for effect in turn.effects.this_turn if effect.state == "done"]
+    unknown = [str(effect) for effect in turn.effects.this_turn if effect.state == "unknown"]
+    parts = []
+    if done:
+        parts.append(f"This went through: {_and(done)}.")
+    if unknown:
+        parts.append(f"This may have gone through, but I could not confirm it: {_and(unknown)}.")
+    return " ".join(parts)
+
+
+def with_notes(text: str, turn: Turn) -> str:
+    """A degraded answer with what the runtime knows."""
+    return "\n\n".join(part for part in (text.strip(), failures_note(turn), effects_note(turn)) if part)
+
+
+def _and(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

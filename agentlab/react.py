@@ -1,0 +1,113 @@
+"""The agent's loop: think, act, observe, until the model answers without asking for a tool, or a bound is reached."""
+
+from __future__ import annotations
+
+import time
+
+from agentlab.answers import Answer
+from agentlab.chain import Asking, ModelChain
+from agentlab.errors import BoundExceededError, ModelFailedError
+from agentlab.history import StoredCall
+from agentlab.models import Model, Request
+from agentlab.result import Action, Step
+from agentlab.text import canonical
+from agentlab.toolbox import Observation, Planned, Toolbox, gather
+from agentlab.turn import Turn
+
+__all__ = ["React"]
+
+REPAIRS = 2
+"""Answers in a row with unusable calls that a model may correct before another model is asked."""
+SAME_CALL = 3
+"""How often a model may make the same call in one turn."""
+MOST_CALLS = 16
+"""Calls of one answer that are run; the others are answered with an error."""
+SURPLUS = Observation('{"error": "Too many calls in one answer; this one was not run."}', "too many calls in one answer")
+
+
+class React:
+    """The loop over one turn. `run` may be called again on the same turn, by a lower layer: it goes on where the turn stands."""
+
+    def __init__(self, chain: ModelChain, toolbox: Toolbox, instructions: str) -> None:
+        self.chain = chain
+        self.toolbox = toolbox
+        self.instructions = instructions
+
+    async def run(self, turn: Turn, *, stop_when_withdrawn: bool) -> str | None:
+        """The model's final text; None if a tool was withdrawn on the way and `stop_when_withdrawn`.
+
+        Raises AllModelsFailedError or BoundExceededError.
+        """
+        withdrawn = len(turn.withdrawn)
+        while True:
+            text = await self._step(turn)
+            if text is not None:
+                return text
+            if stop_when_withdrawn and len(turn.withdrawn) > withdrawn:
+                return None
+
+    async def _step(self, turn: Turn) -> str | None:
+        turn.spending.step()
+        before, began = len(turn.history), time.monotonic()
+        asking = Asking(lambda level: self._request(turn, level), turn.deadline, turn.spending, turn.aside)
+        answer, model = await self.chain.ask(asking)
+        step = Step(answer.text, model.name, time.monotonic() - began, answer.input_tokens + answer.output_tokens)
+        turn.steps.append(step)
+        if not answer.calls:
+            return answer.text
+        if turn.must_answer:
+            raise BoundExceededError("steps", "The model kept making the same call")
+        planned = [self.toolbox.plan(call, turn) for call in answer.calls]
+        if self._beyond_repair(planned, model, before, turn):
+            return None
+        await self._act(answer, planned, step, turn)
+        return None
+
+    def _request(self, turn: Turn, level: int) -> Request:
+        system = self.instructions
+        if turn.withdrawn:
+            system += (
+                f"\n\nUnavailable now: {', '.join(turn.withdrawn)}. Do what is possible without, and say plainly what could not be done."
+            )
+        messages = turn.history.request(system, level)
+        tools = self.toolbox.offered(tuple(turn.withdrawn))
+        characters = sum(len(str(message)) for message in messages) + sum(len(str(tool)) for tool in tools)
+        return Request(messages=messages, tools=tools, may_call=not turn.must_answer, characters=characters)
+
+    def _beyond_repair(self, planned: list[Planned], model: Model, before: int, turn: Turn) -> bool:
+        """Count answers that cannot be used. After too many, forget them and set the model aside, so that the next one starts clean."""
+        if all(plan.tool for plan in planned):
+            turn.repairs = 0
+            return False
+        if turn.repairs == 0:
+            turn.repair_from = before
+        turn.repairs += 1
+        if turn.repairs <= REPAIRS:
+            return False
+        turn.history.rollback(turn.repair_from)
+        problem = next(plan.problem for plan in planned if plan.problem)
+        turn.aside[model.name] = ModelFailedError(
+            f"{model.name} made unusable tool calls {turn.repairs} times ({problem})", category="transient", attempts=turn.repairs
+        )
+        turn.repairs = 0
+        return True
+
+    async def _act(self, answer: Answer, planned: list[Planned], step: Step, turn: Turn) -> None:
+        """Run the calls and keep them with their results, so that the next request is a valid one."""
+        planned = list({(plan.call.id, plan.signature): plan for plan in planned}.values())
+        asked = [StoredCall(plan.call.id, plan.call.name, canonical(plan.arguments) if plan.tool else "{}") for plan in planned]
+        stored = turn.history.add_assistant(answer.text, asked)
+        found = await gather(self.toolbox, planned[:MOST_CALLS], turn)
+        found += [SURPLUS] * (len(planned) - len(found))
+        for call, plan, observation in zip(stored, planned, found, strict=True):
+            turn.history.add_result(call.id, observation.text)
+            action = Action(plan.call.name, plan.arguments, observation.text, observation.error, observation.seconds)
+            step.actions.append(action)
+        self._watch_circles(planned, turn)
+
+    def _watch_circles(self, planned: list[Planned], turn: Turn) -> None:
+        """A model that makes the same call again and again, or goes back and forth, must answer now. A new write starts afresh."""
+        if any(plan.tool is not None and plan.tool.writes and not turn.seen[plan.signature] for plan in planned):
+            turn.seen.clear()
+        turn.seen.update({plan.signature for plan in planned})
+        turn.must_answer = any(count >= SAME_CALL for count in turn.seen.values())

@@ -1,0 +1,62 @@
+"""What an agent gives back: a reply, the layer that gave it, what it did and what it could not do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from agentlab.bounds import Usage
+from agentlab.errors import AgentlabError
+
+__all__ = ["Action", "LayerName", "Reply", "Status", "Step"]
+
+LayerName = Literal["full", "reduced", "cached", "static", "safety_net"]
+
+Status = Literal["complete", "degraded", "incomplete", "timeout", "budget_exceeded", "max_steps_exceeded", "plan_rejected", "failed"]
+
+
+@dataclass(slots=True)
+class Action:
+    """One tool call of a step. `seconds` is how long it took, retries included; `error` is empty if it succeeded."""
+
+    tool: str
+    input: dict[str, Any]
+    observation: str = ""
+    error: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class Step:
+    """Think, act, observe: what the model said, what was done about it, how long the model took (seconds) and its tokens."""
+
+    thought: str
+    model: str
+    seconds: float
+    tokens: int
+    actions: list[Action] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """The answer to one turn.
+
+    `confidence` (0 to 1) is declared by the layer that answered. `effects` names each write that went through or may have gone through.
+    `resume` is a handle for `Agent.resume` when the turn did not complete, else None.
+    """
+
+    text: str
+    status: Status
+    answered_by: LayerName
+    confidence: float
+    effects: tuple[str, ...] = ()
+    unconfirmed: tuple[str, ...] = ()
+    """Those of `effects` that were not confirmed."""
+    steps: tuple[Step, ...] = ()
+    usage: Usage = field(default_factory=Usage)
+    resume: str | None = None
+    error: AgentlabError | None = None
+    """Why the turn did not complete, if it did not."""
+
+    def __str__(self) -> str:
+        return self.text

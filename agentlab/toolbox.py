@@ -1,0 +1,225 @@
+"""Running tool calls: validated, timed, retried by category, behind a breaker each, effects at most once. A failure is an observation."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from agentlab import telemetry
+from agentlab.answers import RequestedCall
+from agentlab.arguments import parse_arguments
+from agentlab.bounds import Deadline, within
+from agentlab.breaker import Breaker, BreakerPolicy, Permit
+from agentlab.classify import classify
+from agentlab.effects import Effect
+from agentlab.errors import BreakerOpenError, InvalidArgumentsError, ToolFailedError, ToolRefusedError
+from agentlab.retry import TOOL_POLICIES, Failure, GaveUpError, call_with_retries
+from agentlab.text import canonical, clean, cut
+from agentlab.tools import KEY, Tool
+from agentlab.turn import Turn
+
+__all__ = ["Observation", "Planned", "Toolbox"]
+
+LONGEST_RESULT = 20_000
+"""Characters of a tool result that reach the model."""
+SHARE = 0.7
+"""Part of the remaining time that tool calls may use; the model still has to answer."""
+REASONS = {
+    "rate_limit": "it is asked too often",
+    "auth": "access was refused",
+    "budget": "its quota is used up",
+    "permanent": "it refused the request",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A requested call, read: a tool and its valid arguments, or what is wrong with it."""
+
+    call: RequestedCall
+    tool: Tool | None = None
+    arguments: dict[str, Any] = dataclasses.field(default_factory=dict)
+    problem: str = ""
+
+    @property
+    def signature(self) -> str:
+        """Equal for equal calls."""
+        return canonical([self.call.name, self.arguments if self.tool else str(self.call.arguments)])
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What came of a call: `text` for the model, `error` a sentence for people (empty on success)."""
+
+    text: str
+    error: str = ""
+    seconds: float = 0.0
+
+
+class Toolbox:
+    """An agent's tools with their breakers. Raises ValueError if two share a name."""
+
+    def __init__(self, tools: Sequence[Tool], policy: BreakerPolicy | None = None) -> None:
+        self._tools = {tool.name: tool for tool in tools}
+        if len(self._tools) != len(tools):
+            raise ValueError("Two tools have the same name; the model could not tell them apart.")
+        self._breakers = {name: Breaker(f"tool:{name}", policy, telemetry.breaker_changed) for name in self._tools}
+
+    @property
+    def broken(self) -> list[str]:
+        """Tools whose breaker lets no call through now."""
+        return [name for name, breaker in self._breakers.items() if not breaker.admits]
+
+    def offered(self, without: Sequence[str] = ()) -> list[dict[str, Any]]:
+        """The schemas of the tools that a model may call."""
+        return [tool.schema for name, tool in self._tools.items() if name not in without]
+
+    def only_cacheable(self, names: set[str]) -> bool:
+        """Whether an answer made of these tools' results may be cached."""
+        return bool(names) and all(self._tools[name].cacheable for name in names)
+
+    def plan(self, call: RequestedCall, turn: Turn) -> Planned:
+        """Read a call without running it."""
+        tool = self._tools.get(call.name)
+        offered = [name for name in self._tools if name not in turn.withdrawn]
+        if tool is None or tool.name in turn.withdrawn:
+            return Planned(call, problem=f"There is no tool {cut(call.name, 64)!r}. Tools: {', '.join(offered) or 'none'}.")
+        try:
+            # a write is never run on arguments that had to be guessed at, however well
+            arguments = tool.validate(parse_arguments(call.arguments, repair=not tool.writes))
+        except InvalidArgumentsError as error:
+            return Planned(call, problem=str(error))
+        return Planned(call, tool, arguments)
+
+    async def run(self, planned: Planned, turn: Turn) -> Observation:
+        """Run a planned call to an observation; only cancellation gets out."""
+        if planned.tool is None:
+            return Observation(json.dumps({"error": planned.problem}), planned.problem)
+        began = time.monotonic()
+        with telemetry.span(telemetry.EXECUTE_TOOL, planned.tool.name, {telemetry.TOOL_NAME: planned.tool.name}):
+            text, error = await self._observed(planned.tool, planned, turn)
+        return Observation(text, error, time.monotonic() - began)
+
+    async def _observed(self, tool: Tool, planned: Planned, turn: Turn) -> tuple[str, str]:
+        effect = self._effect(tool, planned.arguments, turn)
+        if effect is not None and effect.state == "done":
+            return f"This was done already in this turn, and is not done again. Its result: {_shown(effect.result, tool.name)}", ""
+        try:
+            result = await self._retried(tool, planned, effect, turn)
+        except ToolRefusedError as refusal:
+            return json.dumps({"error": clean(str(refusal))}), ""
+        except ToolFailedError as failure:
+            self._note(tool, failure, turn)
+            return json.dumps({"error": failure.sentence}), failure.sentence
+        if effect is not None:
+            turn.effects.confirm(effect, result)
+        turn.failed.pop(tool.name, None)
+        turn.succeeded.add(tool.name)
+        return _shown(result, tool.name), ""
+
+    def _effect(self, tool: Tool, arguments: dict[str, Any], turn: Turn) -> Effect | None:
+        if not tool.writes:
+            return None
+        done = None if tool.repeatable else turn.effects.done_this_turn(tool.name, arguments)
+        return done or turn.effects.begin(tool.name, arguments)
+
+    def _note(self, tool: Tool, failure: ToolFailedError, turn: Turn) -> None:
+        """Remember the failure, and withdraw the tool if its breaker is open now."""
+        turn.failed[tool.name] = failure.sentence
+        if not self._breakers[tool.name].admits:
+            turn.withdrawn[tool.name] = failure.sentence
+
+    async def _retried(self, tool: Tool, planned: Planned, effect: Effect | None, turn: Turn) -> Any:
+        """The checked result. Raises ToolFailedError or ToolRefusedError."""
+        breaker = self._breakers[tool.name]
+        deadline = turn.deadline.share(SHARE)
+
+        def go_on(failure: Failure) -> bool:
+            safe = effect is None or tool.keyed or failure.classified.unsent
+            return safe and breaker.admits and not isinstance(failure.error, ToolRefusedError)
+
+        try:
+            return await call_with_retries(
+                lambda: self._attempt(tool, planned, effect, deadline), policies=TOOL_POLICIES, deadline=deadline, go_on=go_on
+            )
+        except GaveUpError as error:
+            last = error.failures[-1]
+            if isinstance(last.error, ToolRefusedError):
+                raise last.error from None
+            raise _failed(tool, error.failures, effect) from last.error
+        except BreakerOpenError as error:
+            raise ToolFailedError(f"{tool.name} is unavailable: it failed repeatedly", category="transient", causes=(error,)) from error
+
+    async def _attempt(self, tool: Tool, planned: Planned, effect: Effect | None, deadline: Deadline) -> Any:
+        permit = self._breakers[tool.name].admit()
+        before = effect.state if effect else "asked"
+        arguments = dict(planned.arguments)
+        if effect is not None:
+            effect.state = "unknown"
+            arguments[KEY] = effect.key
+        try:
+            seconds = min(tool.timeout, max(deadline.remaining, 0.001))
+            result = tool.check(await within(seconds, tool.call(arguments, planned.call.id or None)))
+        except Exception as error:
+            self._failed_attempt(error, permit, effect, before == "unknown")
+            raise
+        else:
+            permit.succeed()
+            return result
+        finally:
+            permit.release()
+
+    @staticmethod
+    def _failed_attempt(error: Exception, permit: Permit, effect: Effect | None, was_unknown: bool) -> None:
+        found = classify(error)
+        refused = isinstance(error, ToolRefusedError)
+        if refused:
+            permit.succeed()
+        elif found.counts:
+            permit.fail()
+        certain = refused or found.unsent or found.category != "transient"
+        if effect is not None and certain and not was_unknown:
+            effect.state = "refused"
+
+
+def _failed(tool: Tool, failures: list[Failure], effect: Effect | None) -> ToolFailedError:
+    last = failures[-1]
+    reason = "it did not answer in time" if last.classified.timed_out else REASONS.get(last.classified.category, "it failed")
+    sentence = f"{tool.name} is unavailable: {reason} (tried {len(failures)} times)"
+    unknown = effect is not None and effect.state == "unknown"
+    if unknown:
+        sentence += ". It may have gone through all the same: say neither that it did nor that it did not"
+    return ToolFailedError(
+        sentence, category=last.classified.category, causes=tuple(failure.error for failure in failures), outcome_unknown=unknown
+    )
+
+
+def _shown(result: Any, tool: str) -> str:
+    """A result as the model reads it: text, or JSON, bounded; emptiness is said."""
+    if result is None or (isinstance(result, str | list | dict | tuple) and not result):
+        return f"({tool} found nothing for these arguments)"
+    text = result if isinstance(result, str) else json.dumps(result, ensure_ascii=False, default=_plain)
+    return cut(clean(text), LONGEST_RESULT)
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    dump = getattr(value, "model_dump", None)
+    return dump(mode="json") if callable(dump) else str(value)
+
+
+async def gather(toolbox: Toolbox, planned: Sequence[Planned], turn: Turn) -> list[Observation]:
+    """Run the calls of one answer: reads side by side, all in order as soon as one of them writes. Equal calls run once."""
+    unique = {plan.signature: plan for plan in planned}
+    if any(plan.tool is not None and plan.tool.writes for plan in unique.values()):
+        found = [await toolbox.run(plan, turn) for plan in unique.values()]
+    else:
+        found = list(await asyncio.gather(*(toolbox.run(plan, turn) for plan in unique.values())))
+    by_signature = dict(zip(unique, found, strict=True))
+    return [by_signature[plan.signature] for plan in planned]

@@ -1,0 +1,186 @@
+"""Tools: typed functions that a model may call. The schema comes from the signature, the result is checked against the annotation."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from agentlab.errors import InvalidArgumentsError, InvalidResultError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel, TypeAdapter
+
+__all__ = ["EffectClass", "Tool", "tool"]
+
+EffectClass = Literal["read", "write", "external"]
+"""What a tool does to the world: nothing, a change in a system of ours, or something outside (an email)."""
+
+KEY = "idempotency_key"
+"""The parameter that receives an idempotency key; a model never sees it."""
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What is known of a tool's function, worked out once per function."""
+
+    arguments: type[BaseModel]
+    result: TypeAdapter[Any] | None
+    schema: dict[str, Any]
+    takes_key: bool
+
+
+class Tool:
+    """A function with a name, a schema, a timeout in seconds and an effect class.
+
+    `call` is the one way into the function, looked up on the class at each call.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        effect: EffectClass = "read",
+        timeout: float = 10.0,
+        cacheable: bool = False,
+        repeatable: bool = False,
+    ) -> None:
+        self.function = function
+        self.name: str = name or str(getattr(function, "__name__", "tool"))
+        self.description: str = description or inspect.getdoc(function) or ""
+        self.effect: EffectClass = effect
+        self.timeout = timeout
+        self.cacheable = cacheable
+        self.repeatable = repeatable
+        self._owner: object = None
+
+    def __repr__(self) -> str:
+        return f"<Tool {self.name} {self.effect}>"
+
+    def __get__(self, owner: object, _kind: type | None = None) -> Tool:
+        """A tool defined as a method belongs to its object, as a method does."""
+        if owner is None:
+            return self
+        bound = object.__new__(type(self))
+        bound.__dict__.update(self.__dict__)
+        bound._owner = owner
+        return bound
+
+    @property
+    def writes(self) -> bool:
+        """Whether it changes the world."""
+        return self.effect != "read"
+
+    @property
+    def keyed(self) -> bool:
+        """Whether its function takes an idempotency key, so that a call can be repeated safely."""
+        return self._signature.takes_key
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """The tool as OpenAI's `tools` parameter wants it."""
+        return self._signature.schema
+
+    def validate(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """The arguments with their annotated types. Raises InvalidArgumentsError, written for the model."""
+        from pydantic import ValidationError  # noqa: PLC0415  # loaded at first use: importing agentlab stays cheap
+
+        try:
+            checked = self._signature.arguments.model_validate(arguments)
+        except ValidationError as error:
+            problems = "; ".join(
+                f"{'.'.join(map(str, e['loc'])) or 'arguments'}: {e['msg']}" for e in error.errors(include_input=False)[:5]
+            )
+            raise InvalidArgumentsError(f"The arguments do not fit {self.name}: {problems}.") from None
+        return {name: getattr(checked, name) for name in type(checked).model_fields}
+
+    def check(self, result: Any) -> Any:
+        """The result, if it is what the return annotation says. Raises InvalidResultError."""
+        from pydantic import ValidationError  # noqa: PLC0415  # loaded at first use: importing agentlab stays cheap
+
+        adapter = self._signature.result
+        if adapter is None:
+            return result
+        try:
+            adapter.validate_python(result)
+        except ValidationError as error:
+            where = ", ".join(sorted({".".join(map(str, e["loc"])) or "the result" for e in error.errors(include_input=False)}))
+            raise InvalidResultError(f"{self.name} returned something else than it declares ({where})") from None
+        return result
+
+    async def call(self, arguments: dict[str, Any], call_id: str | None = None) -> Any:
+        """Run the function: a coroutine function here, any other in a worker thread. `call_id` is for whoever watches."""
+        del call_id
+        given = arguments if self.keyed else {name: value for name, value in arguments.items() if name != KEY}
+        function = self.function if self._owner is None else functools.partial(self.function, self._owner)
+        if inspect.iscoroutinefunction(self.function):
+            return await function(**given)
+        return await asyncio.to_thread(function, **given)
+
+    @property
+    def _signature(self) -> Signature:
+        return _signature(self.function, self.name, self.description, self._owner is not None)
+
+
+@functools.lru_cache(maxsize=1024)
+def _signature(function: Callable[..., Any], name: str, description: str, method: bool) -> Signature:
+    """Read the signature with pydantic, which is loaded here and not before. Raises TypeError for a parameter without annotation."""
+    from pydantic import ConfigDict, TypeAdapter, create_model  # noqa: PLC0415  # loaded at first use: importing agentlab stays cheap
+
+    read = inspect.signature(function, eval_str=True)
+    parameters = list(read.parameters.values())[1 if method else 0 :]
+    fields: dict[str, Any] = {}
+    for parameter in parameters:
+        if parameter.name == KEY:
+            continue
+        if parameter.annotation is parameter.empty or parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}:
+            raise TypeError(f"The tool {name!r} needs a plain annotated parameter instead of {str(parameter)!r}.")
+        fields[parameter.name] = (parameter.annotation, ... if parameter.default is parameter.empty else parameter.default)
+    config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    arguments = create_model(f"{name}_arguments", __config__=config, **fields)
+    schema = _plain(arguments.model_json_schema())
+    result = None if read.return_annotation in {read.empty, Any} else TypeAdapter(read.return_annotation)
+    return Signature(
+        arguments=arguments,
+        result=result,
+        schema={"type": "function", "function": {"name": name, "description": description, "parameters": schema}},
+        takes_key=any(parameter.name == KEY for parameter in parameters),
+    )
+
+
+def _plain(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema without pydantic's titles."""
+    cleaned = {key: value for key, value in schema.items() if key != "title"}
+    cleaned["properties"] = {
+        name: {key: value for key, value in field.items() if key != "title"} for name, field in schema.get("properties", {}).items()
+    }
+    return cleaned
+
+
+@overload
+def tool(function: Callable[..., Any], /) -> Tool: ...
+@overload
+def tool(
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    effect: EffectClass = "read",
+    timeout: float = 10.0,
+    cacheable: bool = False,
+    repeatable: bool = False,
+) -> Callable[[Callable[..., Any]], Tool]: ...
+def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Tool | Callable[[Callable[..., Any]], Tool]:
+    """Make a tool of a typed function.
+
+    `effect="write"` for one that changes something: it is then called with an `idempotency_key` if it has that parameter, and never
+    repeated blindly if it has not. `cacheable`: answers made of its results only may be cached. `repeatable`: an identical second call in
+    one turn is wanted, not a slip.
+    """
+    if function is not None:
+        return Tool(function)
+    return functools.partial(Tool, **options)

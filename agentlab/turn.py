@@ -1,0 +1,52 @@
+"""One turn under way: everything that the layers share while they look for an answer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from agentlab.bounds import Deadline, Spending
+from agentlab.effects import Effects
+from agentlab.errors import AgentlabError, BoundExceededError
+from agentlab.history import History
+from agentlab.result import Step
+
+__all__ = ["Turn"]
+
+
+@dataclass(slots=True, kw_only=True)
+class Turn:
+    """The state of one turn."""
+
+    text: str
+    first: bool
+    """The conversation begins with it."""
+    tenant: str
+    history: History
+    effects: Effects
+    deadline: Deadline
+    spending: Spending
+    steps: list[Step] = field(default_factory=list)
+    aside: dict[str, AgentlabError] = field(default_factory=dict)
+    """Models that this turn does not ask again, and why."""
+    withdrawn: dict[str, str] = field(default_factory=dict)
+    """Tools that are not offered any more, and why."""
+    failed: dict[str, str] = field(default_factory=dict)
+    """Tools whose last call in this turn failed for good, and why."""
+    succeeded: set[str] = field(default_factory=set)
+    """Tools that gave a result in this turn."""
+    seen: Counter[str] = field(default_factory=Counter)
+    """How often the model made each call since the last write."""
+    repairs: int = 0
+    """Answers in a row that could not be used."""
+    repair_from: int = 0
+    """Length of the history before the first of them."""
+    must_answer: bool = False
+    """The model went round in circles: it may not call tools any more."""
+    problem: AgentlabError | None = None
+    """Why the agent itself could not finish."""
+
+    @property
+    def bound(self) -> BoundExceededError | None:
+        """The bound that stopped the agent, if one did."""
+        return self.problem if isinstance(self.problem, BoundExceededError) else None
