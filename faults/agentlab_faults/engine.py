@@ -90,10 +90,11 @@ def play(
         _placeholder_keys(),
         intercept.armed(provider, mocks=setup.mocks, allow_hosts=setup.allow_hosts) as watch,
         hub.executing(Workshop(run)),
+        simulation,
     ):
-        ending, error, detail = _run_to_its_end(conversation, talk, simulation)
-    if watch.escaped:
-        run.problems.append(f"The agent reached the network past the lab: {', '.join(sorted(set(watch.escaped)))}.")
+        ending, error, detail = _run_to_its_end(conversation, talk)
+        run.over = True
+    run.problems.extend(_unproved(ending, provider, watch))
     return Played(
         ending="lab" if run.problems and ending != "lab" else ending,
         replies=tuple(talk.replies),
@@ -114,14 +115,22 @@ def play(
     )
 
 
-def _run_to_its_end(conversation: Conversation, talk: _Talk, simulation: Simulation) -> tuple[Ending, BaseException | None, str]:
-    with simulation:
-        try:
-            conversation(talk)
-        except tuple(_ENDINGS) as end:
-            return _ENDINGS[type(end)], None, str(end)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # noqa: BLE001 - whatever leaves the agent is its outcome, SystemExit and CancelledError too
-            return "raised", error, ""
+def _unproved(ending: Ending, provider: Provider, watch: intercept.Watch) -> Iterator[str]:
+    """Why the run proves nothing about the agent."""
+    if watch.escaped:
+        yield f"The agent reached the network past the lab: {', '.join(sorted(set(watch.escaped)))}."
+    elif not provider.requests and ending in ("returned", "raised"):
+        mocked = f" (the test's own mocks answered {watch.mocked[0]})" if watch.mocked else ""
+        yield f"The agent never called a provider that the lab could see{mocked}, so nothing was tested."
+
+
+def _run_to_its_end(conversation: Conversation, talk: _Talk) -> tuple[Ending, BaseException | None, str]:
+    try:
+        conversation(talk)
+    except tuple(_ENDINGS) as end:
+        return _ENDINGS[type(end)], None, str(end)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - whatever leaves the agent is its outcome, SystemExit and CancelledError too
+        return "raised", error, ""
     return "returned", None, ""

@@ -56,6 +56,8 @@ class Provider:
 
     def __call__(self, request: WireRequest) -> tuple[Exchange, OnEnd | None] | None:
         """Answer one HTTP request; None lets it through to the network, where the guard sees it."""
+        if self._run.over:
+            return _SILENT, None
         endpoint = classify(request)
         if endpoint is None or endpoint.kind == "tool":
             return None
@@ -144,6 +146,8 @@ class Provider:
 
     def _ended(self, call: Call, serial: int, answer: _Answer, end: str) -> None:
         run = self._run
+        if run.over and end == "delivered":
+            return
         if end == "delivered" and not answer.spoiled:
             run.calls.done(_API, call)
         status = answer.exchange.status if end == "delivered" else 0

@@ -48,6 +48,8 @@ class Run:
         self.points: dict[str, Point] = {}
         self.strikes: list[Struck] = []
         self.problems: list[str] = []
+        self.over = False
+        """The agent has ended; what its left-overs still ask for is neither answered nor written down."""
 
     def struck(self, fault: str, call: Call, *, changed: bool) -> None:
         """Note that a fault acted on an attempt, and whether the agent can tell."""

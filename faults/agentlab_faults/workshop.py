@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import copy
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,9 +34,11 @@ class Workshop:
         """The steps of one execution; what they return is what the agent gets."""
         run = self._run
         tool = run.setup.tools.get(name)
+        if run.over:
+            yield Silence(math.inf)
         if tool is None:
             run.fail(f"The agent ran the tool {name!r}, which the suite does not declare; add it under tools: with its effect.")
-            yield Silence(float("inf"))
+            yield Silence(math.inf)
             raise AssertionError("unreachable: the run was stopped")
         shown = {key: value for key, value in arguments.items() if key != tool.key}
         call = run.calls.place(f"tool.{name}", canonical(shown))
