@@ -94,7 +94,8 @@ def play(
     ):
         ending, error, detail = _run_to_its_end(conversation, talk)
         run.over = True
-    run.problems.extend(_unproved(ending, provider, watch))
+    if watch.escaped:
+        run.problems.append(f"The agent reached the network past the lab: {', '.join(sorted(set(watch.escaped)))}.")
     return Played(
         ending="lab" if run.problems and ending != "lab" else ending,
         replies=tuple(talk.replies),
@@ -113,15 +114,6 @@ def play(
         system_prompts=tuple(provider.system_prompts),
         tool_schemas=provider.tool_schemas,
     )
-
-
-def _unproved(ending: Ending, provider: Provider, watch: intercept.Watch) -> Iterator[str]:
-    """Why the run proves nothing about the agent."""
-    if watch.escaped:
-        yield f"The agent reached the network past the lab: {', '.join(sorted(set(watch.escaped)))}."
-    elif not provider.requests and ending in ("returned", "raised"):
-        mocked = f" (the test's own mocks answered {watch.mocked[0]})" if watch.mocked else ""
-        yield f"The agent never called a provider that the lab could see{mocked}, so nothing was tested."
 
 
 def _run_to_its_end(conversation: Conversation, talk: _Talk) -> tuple[Ending, BaseException | None, str]:
