@@ -1,0 +1,175 @@
+"""The agent under test: found by its name, built afresh for every cell, called turn by turn.
+
+A name is `module:attribute` or `path/to/file.py:attribute`. The attribute is a factory without required arguments (sync or async), an agent
+(accepts one positional argument), or an object of a framework that is itself an agent (`agentlab_suites.frameworks`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from agentlab_faults.played import Conversation, Talk
+
+from agentlab_suites import frameworks
+from agentlab_suites.problems import BadAgent, nearest
+
+__all__ = ["Agent", "conversation", "load_agent", "required_arguments"]
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """What a name led to. `module` is where it was found, and where its bare tools are looked for."""
+
+    name: str
+    module: ModuleType | None
+    target: Any
+    is_factory: bool
+
+    @classmethod
+    def of(cls, target: Any, name: str = "") -> Agent:
+        """An agent or factory that is at hand already. Raises BadAgent if it is neither."""
+        shown = name or getattr(target, "__qualname__", type(target).__name__)
+        if frameworks.caller_of(target) is not None:
+            return cls(shown, None, target, is_factory=False)
+        if not callable(target):
+            raise BadAgent(f"{shown!r} is {type(target).__name__}, not an agent; name a factory or a callable that takes the prompt.")
+        module = sys.modules.get(getattr(target, "__module__", ""))
+        return cls(shown, module, target, is_factory=required_arguments(target) == 0)
+
+    def instance(self, talk: Talk) -> Any:
+        """The agent for one conversation."""
+        return talk.settle(self.target()) if self.is_factory else self.target
+
+
+def required_arguments(target: Callable[..., Any]) -> int:
+    """How many positional arguments a call must give; 1 if that cannot be known."""
+    try:
+        parameters = inspect.signature(target).parameters.values()
+    except (TypeError, ValueError):
+        return 1
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(p.default is inspect.Parameter.empty and p.kind in positional for p in parameters)
+
+
+def conversation(agent: Agent, prompts: Sequence[str]) -> Conversation:
+    """Builds the agent and plays every prompt through it."""
+
+    def play(talk: Talk) -> None:
+        ask = _asking(agent.instance(talk), agent.name)
+        for prompt in prompts:
+            talk.turn(prompt)
+            talk.reply(talk.settle(ask(prompt)))
+
+    return play
+
+
+def _asking(instance: Any, name: str) -> Callable[[str], Any]:
+    """How to hand one prompt to the agent; its history goes along if it asks for one."""
+    framework = frameworks.caller_of(instance)
+    if framework is not None:
+        return framework
+    if not callable(instance):
+        raise BadAgent(f"{name!r} gave {type(instance).__name__}, not an agent; return a callable that takes the prompt.")
+    try:
+        wants_history = "history" in inspect.signature(instance).parameters
+    except (TypeError, ValueError):
+        wants_history = False
+    return frameworks.WithHistory(instance) if wants_history else instance
+
+
+def load_agent(name: str, *, folder: Path | None = None, suite_folder: Path | None = None, trusted: bool = True) -> Agent:
+    """Find an agent by its name; files are looked for below `folder` (default: the current one), then the suite's.
+
+    `trusted` names come from the command line; those in a suite must not leave these folders. Raises BadAgent with the nearest right name,
+    or with what importing it raised.
+    """
+    bases = [base.resolve() for base in (folder or Path.cwd(), suite_folder) if base is not None]
+    place, separator, attribute = name.rpartition(":")
+    if not separator or not place or not attribute:
+        raise BadAgent(f"The agent {name!r} names no attribute; write module:attribute or path/to/file.py:attribute.")
+    is_file = place.endswith(".py") or "/" in place or "\\" in place
+    module = _file_module(name, place, bases, trusted) if is_file else _module(name, place, bases[0])
+    target: Any = module
+    for part in attribute.split("."):
+        if not hasattr(target, part):
+            known = [word for word in vars(target) if not word.startswith("_")] if hasattr(target, "__dict__") else []
+            raise BadAgent(f"The agent {name!r} cannot be loaded: {place} has no attribute {part!r}{nearest(part, known)}")
+        target = getattr(target, part)
+    if isinstance(target, ModuleType):
+        raise BadAgent(f"The agent {name!r} is a module; name a factory or an agent in it.")
+    found = Agent.of(target, name)
+    return Agent(name, module, target, found.is_factory)
+
+
+def _module(name: str, place: str, folder: Path) -> ModuleType:
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+    try:
+        return importlib.import_module(place)
+    except KeyboardInterrupt:
+        raise
+    except ModuleNotFoundError as error:
+        if error.name is not None and (place == error.name or place.startswith(error.name + ".")):
+            raise BadAgent(
+                f"The agent {name!r} cannot be loaded: there is no module {error.name!r}{_nearest_module(error.name, folder)}"
+            ) from error
+        raise _import_failed(name, place, error) from error
+    except BaseException as error:
+        raise _import_failed(name, place, error) from error
+
+
+def _nearest_module(place: str, folder: Path) -> str:
+    parent, _, last = place.rpartition(".")
+    package = sys.modules.get(parent)
+    folders = list(getattr(package, "__path__", [])) if parent else [str(folder)]
+    files = [path for folder in folders for path in Path(folder).glob("*") if path.suffix == ".py" or (path / "__init__.py").is_file()]
+    near = nearest(last, {path.stem for path in files if not path.stem.startswith("_")})
+    return near if near.startswith("; did") else "; is it installed, and is this the right folder?"
+
+
+def _file_module(name: str, place: str, bases: Sequence[Path], trusted: bool) -> ModuleType:
+    path = _file(name, place, bases, trusted)
+    module_name = f"_agent_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    if module_name in sys.modules:
+        return sys.modules[module_name]
+    if str(path.parent) not in sys.path:
+        sys.path.insert(0, str(path.parent))
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None:
+        raise BadAgent(f"The agent {name!r} cannot be loaded: {place} is not a Python file.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        del sys.modules[module_name]
+        raise _import_failed(name, place, error) from error
+    return module
+
+
+def _file(name: str, place: str, bases: Sequence[Path], trusted: bool) -> Path:
+    for base in bases:
+        path = (base / place).resolve()
+        if path.is_file():
+            if not trusted and not any(path.is_relative_to(allowed) for allowed in bases):
+                raise BadAgent(f"The agent {name!r} lies outside the suite's folder; keep it below, or name it with --agent.")
+            return path
+    folder = (bases[0] / place).parent
+    near = nearest(Path(place).name, [path.name for path in folder.glob("*.py")]) if folder.is_dir() else "."
+    raise BadAgent(f"The agent {name!r} cannot be loaded: there is no file {place}{near}")
+
+
+def _import_failed(name: str, place: str, error: BaseException) -> BadAgent:
+    text = " ".join(str(error).split())
+    return BadAgent(f"The agent {name!r} cannot be loaded: importing {place} raised {type(error).__name__}: {text}.")

@@ -1,0 +1,37 @@
+"""Keeps secrets out of everything that is written: values of the environment that look like secrets, and keys by their known forms."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+
+__all__ = ["MASK", "Masker"]
+
+MASK = "[secret]"
+_NAMES = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)(?:_|$)", re.IGNORECASE)
+_FORMS = (
+    r"\b(?:sk|rk|pk)-[A-Za-z0-9_\-]{12,}",
+    r"\bAIza[A-Za-z0-9_\-]{20,}",
+    r"\bgh[pousr]_[A-Za-z0-9]{20,}",
+    r"\bAKIA[A-Z0-9]{12,}",
+    r"(?<=[Bb]earer )[A-Za-z0-9._\-]{12,}",
+)
+_SHORTEST = 8
+"""Shorter values of the environment are too likely to be ordinary words."""
+
+
+class Masker:
+    """Replaces every secret in a text by `[secret]`."""
+
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        held = os.environ if environment is None else environment
+        values = {value for name, value in held.items() if _NAMES.search(name) and len(value) >= _SHORTEST}
+        known = [re.escape(value) for value in sorted(values, key=len, reverse=True)]
+        self._pattern = re.compile("|".join([*known, *_FORMS]))
+
+    def __call__(self, text: str) -> str:
+        """The text without secrets, and without lone surrogates, which no UTF-8 file can hold."""
+        if not text:
+            return text
+        return self._pattern.sub(MASK, text if text.isascii() else text.encode("utf-8", "replace").decode())

@@ -1,0 +1,259 @@
+"""The suite file as types. Unknown keys are errors; `agentlab_suites.load` turns each error into a sentence with its line."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Any, Literal, Self
+
+from agentlab_reports.schema import Outcome
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, WithJsonSchema, model_validator
+
+from agentlab_suites.units import Duration, LimitField, Pattern, Share
+
+__all__ = [
+    "Budget",
+    "Check",
+    "Defaults",
+    "Fallback",
+    "GateKeys",
+    "JsonCheck",
+    "Prompt",
+    "Scenario",
+    "Skip",
+    "Suite",
+    "ToolKeys",
+    "Turn",
+    "Under",
+]
+
+Count = Annotated[int, Field(strict=True, ge=0)]
+Flag = Annotated[bool, Field(strict=True)]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Layer = Literal["full", "reduced", "cached", "static", "safety_net"]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$")]
+
+
+def _listed(value: Any) -> Any:
+    return value if isinstance(value, list) else [value]
+
+
+Texts = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+Patterns = Annotated[tuple[Pattern, ...], BeforeValidator(_listed), Field(min_length=1)]
+
+
+class _Keys(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Budget(_Keys):
+    """When the lab stops an agent: so many requests or tokens, absolute or as a multiple of the fault-free run."""
+
+    requests: LimitField = None
+    tokens: LimitField = None
+
+
+class Defaults(_Keys):
+    """What holds for every scenario that says nothing else."""
+
+    deadline: Duration = 120.0
+    budget: Budget = Budget()
+    latency: Duration = 1.0
+    """How long the scripted model takes for an answer."""
+
+
+class Fallback(_Keys):
+    """Which fallbacks the agent has; without one, the best that is left is an honest answer."""
+
+    model: Flag = False
+    tools: tuple[str, ...] = ()
+
+
+class ToolKeys(_Keys):
+    """A tool of the agent, as the lab needs to know it."""
+
+    effect: Literal["read", "write", "external"]
+    identity: tuple[str, ...] = ()
+    """Arguments that make two commits the same effect."""
+    key: str | None = None
+    """The argument that carries an idempotency key."""
+    body: Literal["fake", "real"] = "fake"
+    returns: JsonValue = {"ok": True}
+    """What the tool answers with `body: fake`; the user's function never runs then."""
+    at: Annotated[str, Field(pattern=r"^[\w.]+:[\w.]+$")] | None = None
+    """`module:function` of a bare function."""
+
+
+class JsonCheck(_Keys):
+    """A value inside a reply that is JSON."""
+
+    path: Annotated[str, Field(pattern=r"^\$(\.[A-Za-z_][\w-]*|\[\d+\])*$")]
+    equals: JsonValue
+
+
+class Check(_Keys):
+    """One thing that must hold; exactly one key is given."""
+
+    reply_contains: Texts | None = Field(None, alias="reply.contains")
+    reply_not_contains: Texts | None = Field(None, alias="reply.not_contains")
+    reply_matches: Pattern | None = Field(None, alias="reply.matches")
+    reply_equals: str | None = Field(None, alias="reply.equals")
+    json_: JsonCheck | None = Field(None, alias="json")
+    ledger_exactly: dict[str, Count] | None = Field(None, alias="ledger.exactly")
+    ledger_at_least: dict[str, Count] | None = Field(None, alias="ledger.at_least")
+    ledger_at_most: dict[str, Count] | None = Field(None, alias="ledger.at_most")
+    ledger_none: Texts | None = Field(None, alias="ledger.none")
+    ledger_called: Texts | None = Field(None, alias="ledger.called")
+    ledger_with: dict[str, dict[str, JsonValue]] | None = Field(None, alias="ledger.with")
+
+    @model_validator(mode="after")
+    def _one_key(self) -> Self:
+        if len(self.model_fields_set) != 1:
+            raise ValueError("must hold exactly one check; give each its own '- '")
+        return self
+
+    @property
+    def tools(self) -> set[str]:
+        """The tools that the check names."""
+        named = (self.ledger_exactly, self.ledger_at_least, self.ledger_at_most, self.ledger_none, self.ledger_called, self.ledger_with)
+        return {tool for group in named if group for tool in group}
+
+
+Calls = Annotated[
+    tuple[Annotated[dict[str, dict[str, JsonValue]], Field(min_length=1)], ...],
+    BeforeValidator(_listed),
+    Field(min_length=1),
+    WithJsonSchema({"type": ["object", "array"], "examples": [{"lookup_order": {"id": "5512"}}]}),
+]
+
+
+def _said(value: Any) -> Any:
+    if not isinstance(value, str | dict):
+        raise ValueError(f"must be text, or a mapping where a structured answer is asked for, not {value!r}; put it in quotes")  # noqa: TRY004 - pydantic shows ValueError only
+    return value
+
+
+class Turn(_Keys):
+    """One answer of the scripted model: it calls tools (a list where one tool is called twice at once), or says something, or both."""
+
+    call: Calls | None = None
+    say: Annotated[JsonValue, BeforeValidator(_said)] = None
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if self.call is None and self.say is None:
+            raise ValueError("needs 'call:' or 'say:'")
+        if self.call is not None and isinstance(self.say, dict):
+            raise ValueError("can say text only beside its 'call:'")
+        return self
+
+    @property
+    def calls(self) -> tuple[tuple[str, dict[str, Any]], ...]:
+        """(tool, arguments) in order."""
+        return tuple((tool, dict(arguments)) for group in self.call or () for tool, arguments in group.items())
+
+
+class Prompt(_Keys):
+    """A user's turn, and what must hold of the reply to it."""
+
+    prompt: str
+    expect: tuple[Check, ...] = ()
+
+
+def _prompted(value: Any) -> Any:
+    return {"prompt": value} if isinstance(value, str) else value
+
+
+PromptField = Annotated[Prompt, BeforeValidator(_prompted)]
+
+
+class Under(_Keys):
+    """What else holds under a mode or fault."""
+
+    allow: tuple[Outcome, ...] | None = None
+    never: tuple[Check, ...] = ()
+
+
+class Skip(_Keys):
+    """Cells taken out on purpose, until a day."""
+
+    reason: Annotated[str, Field(min_length=3)]
+    until: dt.date
+
+
+class Scenario(_Keys):
+    """One prompt or several turns, the model's script, and what must hold."""
+
+    weight: Annotated[Number, Field(gt=0, le=100)] = 1.0
+    prompt: str | None = None
+    turns: Annotated[tuple[PromptField, ...], Field(min_length=1)] | None = None
+    script: Annotated[tuple[Turn, ...], Field(min_length=1)]
+    say_failed: str = "I'm sorry, I could not complete this: a system I need is not available right now."
+    say_without: dict[str, str] = {}
+    failed_when: Pattern | None = None
+    expect: tuple[Check, ...] = ()
+    claims: dict[str, Patterns] = {}
+    denies: dict[str, Patterns] = {}
+    admits: Patterns | None = None
+    under: dict[str, Under] = {}
+    skip: dict[str, Skip] = {}
+    deadline: Duration | None = None
+    budget: Budget | None = None
+    latency: Duration | None = None
+
+    @model_validator(mode="after")
+    def _prompt_or_turns(self) -> Self:
+        if (self.prompt is None) == (self.turns is None):
+            raise ValueError("needs either 'prompt:' or 'turns:'")
+        return self
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        """What the user says, turn by turn."""
+        if self.turns is None:
+            return (self.prompt or "",)
+        return tuple(turn.prompt for turn in self.turns)
+
+    @property
+    def turn_checks(self) -> tuple[tuple[Check, ...], ...]:
+        """Each turn's own checks."""
+        if self.turns is None:
+            return ((),)
+        return tuple(turn.expect for turn in self.turns)
+
+
+class GateKeys(_Keys):
+    """What the suite must reach for the gate to say ship; a condition that is null is off."""
+
+    score: Annotated[Number, Field(ge=0, le=100)] | None = None
+    critical: Count | None = 0
+    below_best: Count | None = None
+    regressed: Count | None = 0
+    coverage: Share | None = None
+
+
+def _allowed(value: Any) -> Any:
+    return {"*": value} if isinstance(value, list) else value
+
+
+class Suite(_Keys):
+    """A suite file, version 1."""
+
+    version: Literal[1]
+    name: Name | None = None
+    agent: str | None = None
+    defaults: Defaults = Defaults()
+    modes: tuple[str, ...] | None = None
+    faults: tuple[str, ...] | None = None
+    explore: Literal["singles"] | None = None
+    fallback: Fallback = Fallback()
+    layers: tuple[Layer, ...] = ()
+    tools: dict[Name, ToolKeys] = {}
+    scenarios: Annotated[dict[Name, Scenario], Field(min_length=1)]
+    claims: dict[str, Patterns] = {}
+    denies: dict[str, Patterns] = {}
+    admits: Patterns | None = None
+    gate: GateKeys = GateKeys()
+    errors: tuple[str, ...] = ()
+    allow_hosts: tuple[str, ...] = ()
+    allow: Annotated[dict[str, tuple[Outcome, ...]], BeforeValidator(_allowed)] = {}
+    """Outcomes that pass, by mode or fault; a plain list holds for all."""

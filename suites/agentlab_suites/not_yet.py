@@ -1,0 +1,27 @@
+"""Keys of later versions: each is refused by name with its own sentence, so that nobody takes it for a typing error."""
+
+from __future__ import annotations
+
+__all__ = ["NOT_YET", "NOT_YET_VALUES"]
+
+NOT_YET = {
+    "session": "'session:' comes in a later version; a scenario with 'turns:' plays several prompts through one agent today.",
+    "arrivals": "'arrivals:' comes with sessions in a later version; take it out.",
+    "trials": "'trials:' comes with live providers in a later version; scripted cells are deterministic and are played once.",
+    "provider": "'provider:' comes in a later version (live providers and cassettes); write a 'script:' today.",
+    "live": "'live:' comes in a later version; write a 'script:' today.",
+    "cassette": "'cassette:' comes in a later version; write a 'script:' today.",
+    "stores": "'stores:' comes in a later version; faults of Redis and databases cannot be played yet.",
+    "documents": "'documents:' comes in a later version; let a tool's 'returns:' hold what the agent reads.",
+    "scorecards": "'scorecards:' comes in a later version; use 'expect:' today.",
+    "scores": "'scores:' comes in a later version; use 'expect:' today.",
+    "mcp": "'mcp:' comes in a later version; MCP servers cannot be broken yet.",
+    "redis": "'redis:' comes in a later version; faults of stores cannot be played yet.",
+}
+
+NOT_YET_VALUES = {
+    "pairs": "'explore: pairs' comes in a later version; singles and modes are played today.",
+    "search": "'explore: search' comes in a later version; singles and modes are played today.",
+    "store-down": "The mode 'store-down' needs a store, which comes in a later version; take it out.",
+    "live": "'provider: live' comes in a later version; write a 'script:' today.",
+}

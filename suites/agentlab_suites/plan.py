@@ -1,0 +1,173 @@
+"""The plan of a run: every scenario is played once without faults (discovery), and the cells follow from what that run showed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any, Literal
+
+from agentlab_faults.catalogue import UnknownFault, all_modes, mode_schedule, modes_for, nearest, select, singles
+from agentlab_faults.engine import play
+from agentlab_faults.fault import Fault, all_faults
+from agentlab_faults.played import Clean, Played
+from agentlab_faults.points import Point
+from agentlab_faults.schedule import FAULT_FREE, Schedule
+
+from agentlab_suites.agents import Agent, conversation
+from agentlab_suites.bare_tools import find_bare_tools, hook_tools, refuse_unseamed
+from agentlab_suites.load import LoadedSuite
+from agentlab_suites.outcome import decide
+from agentlab_suites.problems import BadAgent, BadInput
+from agentlab_suites.scene import Scene, scenes
+
+__all__ = ["CellKind", "Discovered", "PlannedCell", "Prepared", "cells_of", "discover", "journal_digest", "prepare"]
+
+CellKind = Literal["control", "single", "mode", "discovery"]
+
+
+@dataclass(frozen=True, slots=True)
+class Discovered:
+    """What a scenario's fault-free run showed; plain data, so that workers can share it."""
+
+    scenario: str
+    failure: str
+    """Why no cells can be made of it; empty if all went well."""
+    outcome: str
+    points: tuple[Point, ...] = ()
+    clean: Clean = field(default_factory=lambda: Clean({}, 0, 0))
+    journal: str = ""
+    """SHA-256 of the journal."""
+    models: tuple[str, ...] = ()
+    system_prompts: tuple[str, ...] = ()
+    tool_schemas: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCell:
+    """One item: a scenario under a schedule."""
+
+    scene: Scene
+    kind: CellKind
+    schedule: Schedule
+    discovered: Discovered
+
+    @property
+    def id(self) -> str:
+        """`refund_order[openai.chat.2-http_429_rate]`."""
+        return f"{self.scene.name}[{self.schedule.name or self.kind}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A suite and its agent, seen to fit together; nothing has run yet."""
+
+    loaded: LoadedSuite
+    agent: Agent
+    scenes: tuple[Scene, ...]
+    hooks: tuple[Any, ...]
+    seed: int
+
+    def undo(self) -> None:
+        """Take the seams out of bare tools again."""
+        for hooked in self.hooks:
+            hooked.undo()
+
+
+def prepare(loaded: LoadedSuite, agent: Agent, *, seed: int = 0, watchdog: float | None = 30.0) -> Prepared:
+    """Find the tools' seams. Raises BadSuite for a tool that would run for real."""
+    found = find_bare_tools(loaded, agent)
+    refuse_unseamed(loaded, agent, found)
+    hooks = hook_tools(loaded, found)
+    return Prepared(loaded, agent, tuple(scenes(loaded, watchdog=watchdog, hooked=found)), tuple(hooks), seed)
+
+
+def discover(prepared: Prepared) -> list[Discovered]:
+    """Play every scenario without faults. Raises BadAgent if the factory gives something that is no agent."""
+    return [_discover(scene, prepared.agent, prepared.seed) for scene in prepared.scenes]
+
+
+def _discover(scene: Scene, agent: Agent, seed: int) -> Discovered:
+    played = play(conversation(agent, scene.setup.prompts), scene.setup, FAULT_FREE, seed=seed)
+    if isinstance(played.error, BadAgent):
+        raise played.error
+    judged = decide(scene.case, played, FAULT_FREE)
+    failure = "" if judged.outcome == "success" else f"the fault-free run ended in {judged.outcome}: {judged.why}"
+    return Discovered(
+        scene.name,
+        failure or _unseen_tools(scene, played),
+        judged.outcome,
+        played.points,
+        played.clean,
+        journal_digest(played),
+        played.models,
+        tuple(_sha(prompt) for prompt in played.system_prompts),
+        {name: _sha(schema) for name, schema in played.tool_schemas.items()},
+    )
+
+
+def _unseen_tools(scene: Scene, played: Played) -> str:
+    ran = {execution.tool for execution in played.ledger.executions}
+    called = dict.fromkeys(tool for turn in scene.scenario.script for tool, _ in turn.calls)
+    unseen = [tool for tool in called if tool not in ran]
+    if not unseen:
+        return ""
+    return f"the script called {', '.join(unseen)}, but no such tool ran where the lab could see it; say where it is with 'at:'"
+
+
+def journal_digest(played: Played) -> str:
+    """SHA-256 of everything that crossed the agent's edge, with its virtual times."""
+    return _sha("\n".join(map(repr, played.journal)))
+
+
+def _sha(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+
+
+def cells_of(prepared: Prepared, discovered: Sequence[Discovered], globs: Sequence[str] = (), *, force: bool = False) -> list[PlannedCell]:
+    """The cells in the plan's order: scenario by scenario its control, its singles, its modes.
+
+    `globs` (of `--faults`) choose faults and modes instead of the suite's own choice. A scenario whose discovery failed has one item, unless
+    `force` makes its cells all the same. Raises BadInput for a glob that matches nothing.
+    """
+    faults, modes = _chosen(prepared.loaded, globs)
+    by_name = {found.scenario: found for found in discovered}
+    return [cell for scene in prepared.scenes for cell in _cells(scene, by_name[scene.name], faults, modes, force)]
+
+
+def _cells(scene: Scene, found: Discovered, faults: Sequence[type[Fault]], modes: Sequence[str], force: bool) -> Iterator[PlannedCell]:
+    if found.failure and not force:
+        yield PlannedCell(scene, "discovery", FAULT_FREE, found)
+        return
+    yield PlannedCell(scene, "control", FAULT_FREE, found)
+    for schedule in singles(found.points, faults):
+        yield PlannedCell(scene, "single", schedule, found)
+    for mode in modes_for(found.points):
+        if mode.name in modes:
+            yield PlannedCell(scene, "mode", mode_schedule(mode.name), found)
+
+
+def _chosen(loaded: LoadedSuite, globs: Sequence[str]) -> tuple[list[type[Fault]], list[str]]:
+    """(faults for singles, names of modes). Without any choice: every fault, no mode."""
+    suite = loaded.suite
+    if globs:
+        return _chosen_by(globs)
+    faults = suite.faults
+    if faults is None and (suite.modes is None or suite.explore == "singles"):
+        faults = ("*",)
+    return select(faults or ()), [name for name in all_modes() if any(fnmatchcase(name, glob) for glob in suite.modes or ())]
+
+
+def _chosen_by(globs: Sequence[str]) -> tuple[list[type[Fault]], list[str]]:
+    modes = [name for name in all_modes() if any(fnmatchcase(name, glob) for glob in globs)]
+    of_faults = []
+    for glob in globs:
+        if any(fnmatchcase(name, glob) for name in all_faults()):
+            of_faults.append(glob)
+        elif not any(fnmatchcase(name, glob) for name in modes):
+            raise BadInput(f"No fault or mode is named {glob!r}{nearest(glob, [*all_faults(), *all_modes()])}")
+    try:
+        return select(of_faults), modes
+    except UnknownFault as unknown:
+        raise BadInput(str(unknown)) from unknown

@@ -1,0 +1,116 @@
+"""Writing results: each line as it comes, the whole file in its order at the end, then verdict and report."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterable, Sequence
+
+import pytest
+from agentlab_reports import append_line, evaluate, read_results, render_html, summary, write_results
+from agentlab_reports.schema import CellLine, Header, SuiteResults
+
+from agentlab_suites.best import best_of
+from agentlab_suites.plan import PlannedCell
+from agentlab_suites.settings import Settings
+
+__all__ = ["Recorder"]
+
+
+class Recorder:
+    """The results of one run."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.lines: dict[tuple[str, str], CellLine] = {}
+        self.summary = ""
+        """What the terminal says at the end."""
+
+    def add(self, line: CellLine, headers: Callable[[], Sequence[Header]]) -> None:
+        """Keep a cell's line, in the file too. The first one makes the file afresh."""
+        path = self._settings.results
+        if not self.lines:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"")
+            self._settings.report.unlink(missing_ok=True)
+            for header in headers():
+                append_line(path, header)
+        self.lines[line.suite, line.id] = line
+        append_line(path, line)
+
+    def add_stuck(self, cell: PlannedCell, headers: Callable[[], Sequence[Header]]) -> None:
+        """Write down a cell that could not be ended."""
+        scene, schedule = cell.scene, cell.schedule
+        best, best_why = best_of(schedule, scene.loaded.suite.fallback, ())
+        injection = schedule.injections[0] if schedule.injections else None
+        self.add(
+            CellLine(
+                suite=scene.loaded.name,
+                id=cell.id,
+                scenario=scene.name,
+                schedule=schedule.name,
+                faults=[one.fault.row.id for one in schedule.injections],
+                point=(injection.at or "") if injection else "",
+                shape=injection.shape if injection and not schedule.mode else "",
+                mode=schedule.mode,
+                boundary=injection.fault.row.boundary if injection else "",
+                family=injection.fault.row.family if injection else "",
+                outcome="hang",
+                row=4,
+                why="The agent waits for a real thread or a blocking call that never ends; the watchdog had to end the whole run.",
+                best=best,
+                best_why=best_why,
+                allowed=scene.allowed(schedule, best),
+                passed=False,
+                deadline=scene.setup.deadline,
+                replay=f"agentlab replay {shlex.quote(cell.id)}",
+            ),
+            headers,
+        )
+
+    def finish(self, headers: Iterable[Header], session: pytest.Session) -> int | None:
+        """Write results and report. The gate's exit code (0, 1 or 3); None if the run was narrowed, and the gate not evaluated."""
+        suites = [self._suite(header, session) for header in headers]
+        suites = [suite for suite in suites if suite.cells]
+        baseline = read_results(self._settings.baseline) if self._settings.baseline else None
+        write_results(self._settings.results, suites)
+        verdict = evaluate(suites, baseline)
+        self._settings.report.parent.mkdir(parents=True, exist_ok=True)
+        self._settings.report.write_text(render_html(suites, verdict, baseline), "utf-8")
+        narrowed = next((suite.header.narrowed for suite in suites if suite.header.narrowed), "")
+        if narrowed:
+            self.summary = self._narrowed(narrowed, suites)
+            return None
+        self.summary = summary(verdict, report=self._settings.report)
+        return verdict.exit_code
+
+    def _suite(self, header: Header, session: pytest.Session) -> SuiteResults:
+        cells = [line for (suite, _), line in self.lines.items() if suite == header.suite]
+        controls = sum(line.passed for line in cells if not line.schedule)
+        header = header.model_copy(update={"narrowed": self._why_narrowed(header, len(cells), session)})
+        if not header.narrowed:
+            header.control.passed = controls
+        return SuiteResults(header=header, cells=cells)
+
+    def _why_narrowed(self, header: Header, played: int, session: pytest.Session) -> str:
+        """Which option left cells of the plan out; empty for a whole run, and for one that broke off by itself."""
+        if self._settings.globs:
+            return f"--agentlab-faults {','.join(self._settings.globs)}"
+        if played >= header.planned + len(header.discovery_errors):
+            return ""
+        option = session.config.option
+        if session.shouldfail or (session.testsfailed and option.maxfail):
+            return "-x"
+        given = [
+            f"-k {option.keyword}" if option.keyword else "",
+            f"-m {option.markexpr}" if option.markexpr else "",
+            "node ids" if any("::" in str(argument) for argument in session.config.args) else "",
+            "--lf" if getattr(option, "lf", False) else "",
+            "--sw" if getattr(option, "stepwise", False) else "",
+            "--deselect" if getattr(option, "deselect", None) else "",
+        ]
+        return ", ".join(filter(None, given))
+
+    def _narrowed(self, why: str, suites: Sequence[SuiteResults]) -> str:
+        played = sum(len(suite.cells) for suite in suites)
+        planned = sum(suite.header.planned for suite in suites)
+        return f"gate not evaluated: the run was narrowed ({why}), {played} of {planned} cells\nReport: {self._settings.report}"

@@ -1,0 +1,130 @@
+"""A scenario made ready to be played: the engine's set-up, what its runs are judged by, and what each schedule allows."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import Any, TypeVar
+
+from agentlab_faults.played import Clean, Setup, Tool
+from agentlab_faults.schedule import Schedule
+from agentlab_faults.script import Call, Say, ScriptSpec
+from agentlab_reports.schema import OUTCOMES, Best, Outcome
+
+from agentlab_suites.honesty import ADMITS, Honesty, compiled
+from agentlab_suites.load import LoadedSuite
+from agentlab_suites.model import Check, Scenario, Turn
+from agentlab_suites.outcome import Case
+from agentlab_suites.units import Limit, Multiple
+
+__all__ = ["DISCOVERY_REQUESTS", "Scene", "scenes"]
+
+DISCOVERY_REQUESTS = 500
+"""A fault-free run that asks its provider more often than this is stopped."""
+_FACTOR, _ROOM = 10, 30
+"""The lab's limits: so many times the fault-free run's figure, and at least so many requests more."""
+
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One scenario of a suite, ready to play."""
+
+    name: str
+    scenario: Scenario
+    loaded: LoadedSuite
+    setup: Setup
+    case: Case
+
+    def limited(self, clean: Clean) -> Setup:
+        """The set-up of a cell, with limits that follow from the fault-free run."""
+        budget = self.scenario.budget or self.loaded.suite.defaults.budget
+        requests = _limit(budget.requests, clean.requests, max(_FACTOR * clean.requests, clean.requests + _ROOM))
+        tokens = _limit(budget.tokens, clean.tokens, max(_FACTOR * clean.tokens, clean.tokens + _ROOM * max(clean.tokens, 1)))
+        return replace(self.setup, max_requests=requests, max_tokens=tokens)
+
+    def never(self, schedule: Schedule) -> tuple[Check, ...]:
+        """Checks that must not hold under the schedule."""
+        return tuple(check for under in _matching(self.scenario.under, schedule) for check in under.never)
+
+    def allowed(self, schedule: Schedule, best: Best) -> list[Outcome]:
+        """The outcomes that pass, best first: what the suite says, the scenario before the suite, else what page 8D allows by default."""
+        said = [under.allow for under in _matching(self.scenario.under, schedule) if under.allow is not None]
+        said += _matching(self.loaded.suite.allow, schedule) if schedule.injections else []
+        if said:
+            return sorted(said[0], key=OUTCOMES.index, reverse=True)
+        if best == "success":
+            return ["success"]
+        exposure: list[Outcome] = ["silent_wrong"] if best == "undetectable" else []
+        return ["success", "degraded_honest", "clean_failure", *exposure]
+
+    def skipped(self, schedule: Schedule, today: dt.date) -> tuple[str, str] | None:
+        """(reason, last day) if the schedule is waived today."""
+        for skip in _matching(self.scenario.skip, schedule):
+            if today <= skip.until:
+                return skip.reason, skip.until.isoformat()
+        return None
+
+
+def scenes(loaded: LoadedSuite, *, watchdog: float | None, hooked: Mapping[str, str]) -> list[Scene]:
+    """Every scenario of the suite in its order. `hooked` gives the place of bare tools that were found in the agent's module."""
+    return [_scene(loaded, name, scenario, watchdog, hooked) for name, scenario in loaded.suite.scenarios.items()]
+
+
+def _scene(loaded: LoadedSuite, name: str, scenario: Scenario, watchdog: float | None, hooked: Mapping[str, str]) -> Scene:
+    suite = loaded.suite
+    spec = ScriptSpec(
+        turns=tuple(_turn(turn) for turn in scenario.script),
+        say_failed=scenario.say_failed,
+        say_without=dict(scenario.say_without),
+        failed_when=scenario.failed_when,
+        latency=scenario.latency or suite.defaults.latency,
+    )
+    setup = Setup(
+        scripts=(spec,),
+        prompts=scenario.prompts,
+        tools={tool: Tool(name=tool, **(keys.model_dump() | {"at": keys.at or hooked.get(tool)})) for tool, keys in suite.tools.items()},
+        deadline=scenario.deadline or suite.defaults.deadline,
+        max_requests=DISCOVERY_REQUESTS,
+        allow_hosts=frozenset(suite.allow_hosts),
+        watchdog=watchdog,
+    )
+    return Scene(name, scenario, loaded, setup, _case(loaded, scenario))
+
+
+def _case(loaded: LoadedSuite, scenario: Scenario) -> Case:
+    suite = loaded.suite
+    admits = scenario.admits or suite.admits or [pattern for language in ADMITS.values() for pattern in language]
+    return Case(
+        turns=len(scenario.prompts),
+        expect=scenario.expect,
+        turn_checks=scenario.turn_checks,
+        honesty=Honesty(_patterns(suite.claims | scenario.claims), _patterns(suite.denies | scenario.denies), compiled(admits)),
+        writes=frozenset(tool for tool, keys in suite.tools.items() if keys.effect != "read"),
+        errors=suite.errors,
+    )
+
+
+def _patterns(by_tool: Mapping[str, Iterable[str]]) -> dict[str, Any]:
+    return {tool: compiled(patterns) for tool, patterns in by_tool.items()}
+
+
+def _turn(turn: Turn) -> Call | Say:
+    if turn.call is not None:
+        return Call(turn.calls, turn.say if isinstance(turn.say, str) else None)
+    return Say(turn.say if isinstance(turn.say, str | dict) else "")
+
+
+def _limit(limit: Limit | None, clean: int, default: int) -> int:
+    if limit is None:
+        return default
+    return max(1, int(limit * clean)) if isinstance(limit, Multiple) else int(limit)
+
+
+def _matching(by_glob: Mapping[str, V], schedule: Schedule) -> list[V]:
+    """The entries whose glob names the schedule's mode, or any of its faults."""
+    names = [schedule.mode] if schedule.mode else [injection.fault.row.id for injection in schedule.injections]
+    return [value for glob, value in by_glob.items() if any(fnmatchcase(name, glob) for name in names)]

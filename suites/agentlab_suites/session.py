@@ -1,0 +1,193 @@
+"""The lab's part of a pytest run: plans at collection, results as cells finish, and the verdict at the end."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from agentlab_reports.schema import CellLine, Header, Waiver
+
+from agentlab_suites.agents import load_agent
+from agentlab_suites.headers import header_of, waived
+from agentlab_suites.load import LoadedSuite, load_suite
+from agentlab_suites.masking import Masker
+from agentlab_suites.plan import PlannedCell, Prepared, cells_of, discover, prepare
+from agentlab_suites.problems import BadAgent, BadInput, BadSuite
+from agentlab_suites.recording import Recorder
+from agentlab_suites.settings import settings_of
+from agentlab_suites.shared import PlanFolder
+
+__all__ = ["LabSession", "PlannedSuite"]
+
+UNDECIDABLE = 16
+"""pytest's own codes end at 6."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedSuite:
+    """A suite's cells, ready to run."""
+
+    prepared: Prepared
+    cells: list[PlannedCell]
+    waivers: list[Waiver]
+    header: Header
+
+    def waiver(self, cell: PlannedCell) -> Waiver | None:
+        """The waiver that takes the cell out, if one does."""
+        return waived(cell, self.waivers)
+
+
+class LabSession:
+    """One for each pytest process that has to do with suites. Registered as a plugin when the first suite is met."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._settings = settings_of(config)
+        self._worker: dict[str, Any] | None = getattr(config, "workerinput", None)
+        self._here = config.invocation_params.dir
+        run = self._worker["testrunuid"] if self._worker else getattr(config.option, "testrunuid", None)
+        self._folder = PlanFolder(self._here / ".agentlab", run) if run else None
+        self._planned: dict[Path, PlannedSuite] = {}
+        self._recorder = Recorder(self._settings)
+        self._bad_input = False
+        self._lab_failures = self._failures = 0
+        self.mask = Masker()
+
+    # Collection
+
+    def planned(self, path: Path) -> PlannedSuite:
+        """Load, prepare and discover a suite, once a process. Raises BadInput."""
+        if path not in self._planned:
+            loaded = load_suite(path)
+            twin = next((other for other in self._planned.values() if other.prepared.loaded.name == loaded.name), None)
+            if twin is not None:
+                raise BadSuite(path, 1, f"{twin.prepared.loaded.path.name} is named {loaded.name!r} too; give one of them another 'name:'.")
+            self._planned[path] = self._plan(loaded)
+        return self._planned[path]
+
+    def _plan(self, loaded: LoadedSuite) -> PlannedSuite:
+        settings = self._settings
+        prepared = prepare(loaded, self._agent(loaded), seed=settings.seed, watchdog=settings.watchdog)
+        try:
+            found = self._folder.discovered(loaded.path, lambda: discover(prepared)) if self._folder else discover(prepared)
+            cells = cells_of(prepared, found, settings.globs)
+        except BaseException:
+            prepared.undo()
+            raise
+        waivers = _waivers(cells)
+        planned = PlannedSuite(prepared, cells, waivers, header_of(prepared, found, cells, waivers, self._here))
+        if self._folder:
+            self._folder.add_header(loaded.path, planned.header)
+        return planned
+
+    def _agent(self, loaded: LoadedSuite) -> Any:
+        name = self._settings.agent
+        if name:
+            return load_agent(name, folder=self._settings.agent_folder)
+        if loaded.suite.agent is None:
+            raise BadSuite(loaded.path, 1, "The suite names no agent; add 'agent: module:attribute', or give --agentlab-agent.")
+        try:
+            return load_agent(loaded.suite.agent, folder=self._here, suite_folder=loaded.path.parent, trusted=False)
+        except BadAgent as bad:
+            raise loaded.bad(str(bad), "agent") from bad
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(self) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        """Mark a report of bad input, so that the controller of pytest-xdist sees it too."""
+        report = yield
+        call = getattr(report, "call", None)
+        error = call.excinfo.value.__cause__ if call is not None and call.excinfo is not None else None
+        if isinstance(error, BadInput):
+            report.agentlab_bad_input = True  # type: ignore[attr-defined]  # reports carry what plugins add, across processes too
+        return report
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Note bad input."""
+        self._bad_input |= hasattr(report, "agentlab_bad_input")
+
+    # Cells
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Send a cell's line along with its report, and keep secrets out of what the agent printed."""
+        report = yield
+        line: CellLine | None = getattr(item, "agentlab_line", None)
+        if line is not None and call.when == "call":
+            report.agentlab_line = line.model_dump_json() if self._worker else line  # type: ignore[attr-defined]  # as above
+            report.sections = [(title, self.mask(text)) for title, text in report.sections]
+        return report
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Write the line down as soon as it is there, so that a run that dies leaves what it had."""
+        found: CellLine | str | None = getattr(report, "agentlab_line", None)
+        if isinstance(found, str) and not self._worker:
+            found = CellLine.model_validate_json(found)
+        if isinstance(found, CellLine) and not self._worker:
+            self._recorder.add(found, self._headers)
+        if report.failed:
+            lab = isinstance(found, CellLine) and found.outcome == "error"
+            self._lab_failures += lab
+            self._failures += not lab
+
+    def stuck(self, cell: PlannedCell) -> None:
+        """Not even the watchdog could end the cell: write it down as hung and leave, since nothing else can be done."""
+        if not self._worker:
+            self._recorder.add_stuck(cell, self._headers)
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None:
+            reporter.write_line(f"\n{cell.id} could not be ended by the watchdog; the results so far are in {self._settings.results}.")
+        os._exit(3)
+
+    # The end
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Write the results in the plan's order, and decide."""
+        for planned in self._planned.values():
+            planned.prepared.undo()
+        if self._worker:
+            return
+        if self._bad_input:
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
+        elif self._recorder.lines:
+            code = self._recorder.finish(self._headers(), session)
+            session.exitstatus = self._exit_code(session.exitstatus, code)
+
+    def _exit_code(self, status: int, code: int | None) -> int:
+        """A failed item or a refused gate is 1; undecidable is 16, also where the only failures are the lab's own."""
+        if code == 3 and (status == 0 or (status == 1 and not self._failures)):
+            return UNDECIDABLE
+        return 1 if code == 1 and status == 0 else status
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say the verdict and where the report is."""
+        if self._recorder.summary:
+            terminalreporter.section("agentlab")
+            terminalreporter.write_line(self._recorder.summary.rstrip())
+
+    def pytest_unconfigure(self) -> None:
+        """Remove what the workers shared."""
+        if self._folder and not self._worker:
+            self._folder.remove()
+
+    def _headers(self) -> list[Header]:
+        own = [planned.header for planned in self._planned.values()]
+        return own or (self._folder.headers() if self._folder else [])
+
+
+def _waivers(cells: list[PlannedCell]) -> list[Waiver]:
+    today = dt.datetime.now(dt.UTC).date()
+    found: dict[tuple[str, str], Waiver] = {}
+    for cell in cells:
+        skip = cell.scene.skipped(cell.schedule, today) if cell.schedule.injections else None
+        if skip:
+            for fault in [cell.schedule.mode] if cell.schedule.mode else [injection.fault.row.id for injection in cell.schedule.injections]:
+                found[cell.scene.name, fault] = Waiver(scenario=cell.scene.name, fault=fault, reason=skip[0], until=skip[1])
+    return list(found.values())

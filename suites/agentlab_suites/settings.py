@@ -1,0 +1,68 @@
+"""What a run was asked to do: options of pytest, else settings of its ini file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+__all__ = ["Settings", "settings_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The settings of one run."""
+
+    agent: str | None
+    agent_folder: Path
+    """Where a file in `agent` is looked for: the current folder for an option, the ini file's for a setting."""
+    globs: tuple[str, ...]
+    seed: int
+    results: Path
+    report: Path
+    baseline: Path | None
+    watchdog: float | None
+
+
+def settings_of(config: pytest.Config) -> Settings:
+    """Read the settings. Raises pytest.UsageError for one that cannot be used."""
+    home = config.rootpath / ".agentlab" / "last"
+    results = _path(config, "results") or home / "results.jsonl"
+    baseline = _path(config, "baseline")
+    if baseline is not None and not baseline.is_file():
+        raise pytest.UsageError(f"--agentlab-baseline: there is no file {baseline}; name the results.jsonl of an earlier run.")
+    return Settings(
+        agent=_text(config, "agent") or None,
+        agent_folder=Path.cwd() if config.getoption("agentlab_agent") else config.rootpath,
+        globs=tuple(glob.strip() for glob in _text(config, "faults").split(",") if glob.strip()),
+        seed=_number(config, "seed", 0),
+        results=results,
+        report=_path(config, "report") or results.with_name("report.html"),
+        baseline=baseline,
+        watchdog=_number(config, "watchdog", 30) or None,
+    )
+
+
+def _text(config: pytest.Config, name: str) -> str:
+    given = config.getoption(f"agentlab_{name}")
+    return str(given if given is not None else config.getini(f"agentlab_{name}") or "")
+
+
+def _number(config: pytest.Config, name: str, default: int) -> int:
+    text = _text(config, name)
+    try:
+        number = int(text) if text else default
+    except ValueError:
+        number = -1
+    if number < 0:
+        raise pytest.UsageError(f"--agentlab-{name}: {text!r} is not a whole number of 0 or more.")
+    return number
+
+
+def _path(config: pytest.Config, name: str) -> Path | None:
+    given = config.getoption(f"agentlab_{name}")
+    if given is not None:
+        return Path.cwd() / str(given)
+    found = str(config.getini(f"agentlab_{name}") or "")
+    return config.rootpath / found if found else None
