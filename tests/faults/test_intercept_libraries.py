@@ -58,7 +58,8 @@ class Caller:
         if self.sync:
             with self.library.Client() as client, client.stream("GET", URL) as response:
                 return [chunk for _, chunk in zip(range(stop_after or 99), response.iter_raw(), strict=False)]
-        return self.run(self._chunks(stop_after or 99))
+        chunks: list[bytes] = self.run(self._chunks(stop_after or 99))
+        return chunks
 
     async def _chunks(self, most: int) -> list[bytes]:
         seen: list[bytes] = []
@@ -84,7 +85,7 @@ class Caller:
 @pytest.fixture(
     params=[(httpx2, True), (httpx2, False), (httpx, True), (httpx, False)], ids=["httpx2", "httpx2-async", "httpx", "httpx-async"]
 )
-def caller(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Caller]:
+def caller(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Caller:
     library, sync = request.param
     caller = Caller(library, sync=sync)
 

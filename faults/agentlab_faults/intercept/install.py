@@ -39,7 +39,7 @@ def armed(handler: Handler, *, mocks: Mocks = "win", allow_hosts: frozenset[str]
     install()
     stand_guard()
     _seamed.ready(cover=mocks != "win")
-    block, outer = Armed(handler, mocks, allow_hosts, memoise), current.armed
+    block, outer = Armed(handler, mocks, frozenset(host.lower() for host in allow_hosts), memoise), current.armed
     current.armed = block
     try:
         yield block.watch

@@ -96,8 +96,9 @@ class Library:
         if core is None:
             made.__cause__ = cause
             return made
-        made.__cause__ = core(message)
-        made.__cause__.__cause__ = cause
+        below: Exception = core(message)
+        below.__cause__ = cause
+        made.__cause__ = below
         return made
 
 
