@@ -32,12 +32,15 @@ BuildRequest = Callable[[int], Request]
 
 @dataclass(slots=True)
 class Asking:
-    """One logical call: what to ask, until when, what it may cost, and which models this turn has set aside already."""
+    """One logical call: what to ask, until when, what it may cost, and what this turn thinks of the models."""
 
     build: BuildRequest
     deadline: Deadline
     spending: Spending
     aside: Mapping[str, AgentlabError] = field(default_factory=dict)
+    """Models that are not asked, and why."""
+    demoted: set[str] = field(default_factory=set)
+    """Models that are asked last; one that fails joins them, so that the rest of the turn does not wait for it first."""
 
 
 class _Link:
@@ -75,12 +78,14 @@ class ModelChain:
         """The first valid answer, and whose it is. Raises AllModelsFailedError; BoundExceededError before a call could pass a bound."""
         failures: dict[str, AgentlabError] = dict(asking.aside)
         links = [link for link in self._links if link.model.name not in asking.aside]
+        links.sort(key=lambda link: link.model.name in asking.demoted)
         for n, link in enumerate(links):
             fallback = any(later.breaker.admits for later in links[n + 1 :])
             try:
                 return await _Call(link, asking, fallback).answer(), link.model
             except (BreakerOpenError, ModelFailedError) as failure:
                 failures[link.model.name] = failure
+                asking.demoted.add(link.model.name)
         raise AllModelsFailedError(failures)
 
     async def aclose(self) -> None:

@@ -183,7 +183,8 @@ class Pipeline:
 
     @staticmethod
     def _given(layer: Layer, said: str, turn: Turn) -> Given:
-        if layer.name == "full" and not turn.failed and not any(effect.state == "unknown" for effect in turn.effects.this_turn):
+        unknown = any(effect.state == "unknown" for effect in turn.effects.this_turn)
+        if layer.name == "full" and not (turn.failed or unknown or turn.must_answer):
             return Given(said, said, "full", layer.confidence)
         if layer.name == "full":
             return Given(with_notes(said, turn), said, "reduced", ReducedLayer.confidence)

@@ -24,7 +24,7 @@ SLACK = 0.5
 class Model:
     """A chat model of OpenAI, or of any host that speaks its chat completions.
 
-    `timeout` and `connect_timeout` are seconds for one attempt, the first of them for all of it; `max_tokens` bounds one answer;
+    `timeout` and `connect_timeout` (waiting for a free connection included) are seconds for one attempt; `max_tokens` bounds one answer;
     `price` is US dollars for a million input and a million output tokens. The key is read from `key_variable` at the first call.
     """
 
@@ -88,7 +88,8 @@ class ModelClient:
             options["tools"] = list(request.tools)
             if not request.may_call:
                 options["tool_choice"] = "none"
-        timeout = Timeout(seconds, connect=min(self.model.connect_timeout, seconds))
+        connect = min(self.model.connect_timeout, seconds)
+        timeout = Timeout(seconds, connect=connect, pool=connect)
         create: Any = self._client().chat.completions.create
         completion: object = await create(model=self.model.name, messages=list(request.messages), timeout=timeout, **options)
         return completion

@@ -49,7 +49,7 @@ class React:
     async def _step(self, turn: Turn) -> str | None:
         turn.spending.step()
         before, began = len(turn.history), time.monotonic()
-        asking = Asking(lambda level: self._request(turn, level), turn.deadline, turn.spending, turn.aside)
+        asking = Asking(lambda level: self._request(turn, level), turn.deadline, turn.spending, turn.aside, turn.demoted)
         answer, model = await self.chain.ask(asking)
         step = Step(answer.text, model.name, time.monotonic() - began, answer.input_tokens + answer.output_tokens)
         turn.steps.append(step)
@@ -61,6 +61,7 @@ class React:
         if self._beyond_repair(planned, model, before, turn):
             return None
         await self._act(answer, planned, step, turn)
+        self._watch_circles(planned, model, turn)
         return None
 
     def _request(self, turn: Turn, level: int) -> Request:
@@ -103,11 +104,18 @@ class React:
             turn.history.add_result(call.id, observation.text)
             action = Action(plan.call.name, plan.arguments, observation.text, observation.error, observation.seconds)
             step.actions.append(action)
-        self._watch_circles(planned, turn)
 
-    def _watch_circles(self, planned: list[Planned], turn: Turn) -> None:
-        """A model that makes the same call again and again, or goes back and forth, must answer now. A new write starts afresh."""
+    def _watch_circles(self, planned: list[Planned], model: Model, turn: Turn) -> None:
+        """A model that makes the same call again and again, or goes back and forth, is set aside; the last one left must answer now.
+
+        A write that was not made before starts afresh: looking at its effect is no circle.
+        """
         if any(plan.tool is not None and plan.tool.writes and not turn.seen[plan.signature] for plan in planned):
             turn.seen.clear()
         turn.seen.update({plan.signature for plan in planned})
-        turn.must_answer = any(count >= SAME_CALL for count in turn.seen.values())
+        if max(turn.seen.values()) < SAME_CALL:
+            return
+        turn.must_answer = self.chain.last_left(turn.aside)
+        if not turn.must_answer:
+            turn.seen.clear()
+            turn.aside[model.name] = ModelFailedError(f"{model.name} kept making the same call", category="transient", attempts=SAME_CALL)

@@ -29,6 +29,8 @@ class Turn:
     steps: list[Step] = field(default_factory=list)
     aside: dict[str, AgentlabError] = field(default_factory=dict)
     """Models that this turn does not ask again, and why."""
+    demoted: set[str] = field(default_factory=set)
+    """Models that this turn asks last."""
     withdrawn: dict[str, str] = field(default_factory=dict)
     """Tools that are not offered any more, and why."""
     failed: dict[str, str] = field(default_factory=dict)
