@@ -12,10 +12,13 @@ from typing import Annotated
 
 import typer
 
-from agentlab.commands import console, explain, faults, results
+from agentlab.commands import console, demo, explain, faults, replay, results, run, test
 from agentlab.commands.console import INTERRUPTED, SHIP, UNDECIDABLE, USAGE, CommandError, nearest
 
 __all__ = ["app", "main"]
+
+ANY_OPTION = {"allow_extra_args": True, "ignore_unknown_options": True}
+"""Settings of a command that hands what it does not know to pytest."""
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -51,10 +54,14 @@ def top(
     """
 
 
-app.add_typer(faults.app, name="faults")
-app.command()(explain.explain)
-app.command()(results.report)
-app.command()(results.gate)
+app.command(short_help="Break the reference agent: the shipped suites, a verdict, a report.")(demo.demo)
+app.command("test", short_help="Break your agent and judge it.", context_settings=ANY_OPTION)(test.run_suite)
+app.add_typer(faults.app, name="faults", short_help="Browse the catalogue of faults and modes.")
+app.command(short_help="Say what a finding means and how it is fixed.")(explain.explain)
+app.command(short_help="Play one cell of an earlier run again, step by step.")(replay.replay)
+app.command(short_help="Render results as one HTML file.")(results.report)
+app.command(short_help="Decide from results whether to ship.")(results.gate)
+app.command(short_help="Run the reference agent once, scripted.")(run.run)
 
 
 def sentence(error: typer.TyperException) -> str:
@@ -73,10 +80,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with the command's code."""
     line = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in line
-    sys.exit(run([word for word in line if word != "--debug"], debug=debug))
+    sys.exit(execute([word for word in line if word != "--debug"], debug=debug))
 
 
-def run(line: list[str], *, debug: bool) -> int:
+def execute(line: list[str], *, debug: bool) -> int:
     """Run one command line; its exit code."""
     try:
         code = app(line or ["--help"], prog_name="agentlab", standalone_mode=False)

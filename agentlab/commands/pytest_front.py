@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Generator, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from agentlab.commands.console import DONT_SHIP, INTERRUPTED, SHIP, UNDECIDABLE,
 if TYPE_CHECKING:
     import pytest
 
-__all__ = ["exit_code", "run_pytest"]
+__all__ = ["exit_code", "run_pytest", "with_plugin"]
 
 _CODES = {0: SHIP, 1: DONT_SHIP, 2: INTERRUPTED, 3: UNDECIDABLE, 4: USAGE, 5: USAGE, 16: UNDECIDABLE}
 """pytest's exit codes, and 16, which the plugin adds for an undecidable gate. 5 is "no tests collected"."""
@@ -37,6 +38,16 @@ def run_pytest(arguments: Sequence[str], *, options: Iterable[str] = (), plugins
     if code == pytest.ExitCode.NO_TESTS_COLLECTED:
         raise CommandError("No cell was selected, so nothing was run; `--collect-only -q` lists the ids that -k can choose from.")
     return exit_code(code)
+
+
+def with_plugin() -> list[str]:
+    """pytest's arguments for our plugin.
+
+    It is named where the user has switched the loading of installed plugins off. pytest would warn that it cannot rewrite the asserts of
+    `agentlab`, which is this very program and holds none.
+    """
+    quiet = ["-W", "ignore:Module already imported so cannot be rewritten; agentlab:pytest.PytestAssertRewriteWarning"]
+    return [*quiet, "-p", "agentlab_suites.plugin"] if os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD") else quiet
 
 
 def _wrapper(options: Iterable[str]) -> object:

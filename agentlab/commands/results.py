@@ -13,7 +13,7 @@ from agentlab.commands.console import SHIP, CommandError, print_json, stdout
 if TYPE_CHECKING:
     from agentlab_reports import SuiteResults, Verdict
 
-__all__ = ["LAST", "gate", "load", "print_summary", "report", "write_report"]
+__all__ = ["LAST", "gate", "last_results", "load", "print_summary", "report", "write_report"]
 
 LAST = Path(".agentlab") / "last"
 """Where results and report lie unless told otherwise."""
@@ -85,12 +85,18 @@ def load(files: list[Path] | None) -> list[SuiteResults]:
     """The suites of results files, by default those of the last run. Raises CommandError with the file and line of what is wrong."""
     from agentlab_reports import ResultsError, read_results
 
-    if not files and not (LAST / "results.jsonl").exists():
-        raise CommandError(f"There are no results in {LAST}; run `agentlab demo` or `agentlab test`, or name a file.")
     try:
-        return read_results(files or [LAST / "results.jsonl"])
+        return read_results(files or [last_results()])
     except ResultsError as error:
         raise CommandError(str(error)) from error
+
+
+def last_results() -> Path:
+    """The results of the last run, in the current folder or the nearest one above it. Raises CommandError if there are none."""
+    for folder in (Path(), *Path.cwd().parents):
+        if (folder / LAST / "results.jsonl").is_file():
+            return folder / LAST / "results.jsonl"
+    raise CommandError(f"There are no results in {LAST}; run `agentlab demo` or `agentlab test`, or name a file.")
 
 
 def write_report(path: Path, suites: list[SuiteResults], verdict: Verdict, before: list[SuiteResults] | None) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from agentlab.commands.console import fix_hash_seed
-from agentlab.commands.pytest_front import run_pytest
-from agentlab.commands.suites import find_suite
+from agentlab.commands.console import CommandError, fix_hash_seed
+from agentlab.commands.pytest_front import run_pytest, with_plugin
+from agentlab.commands.suites import find_suite, suite_files
+from agentlab.commands.watching import ready
 
-__all__ = ["pytest_arguments", "run_suite"]
+__all__ = ["check", "pytest_arguments", "run_suite"]
 
 OPTIONS = ("--agent", "--results", "--report", "--baseline", "--seed", "--faults", "--collect-only", "--help")
 """The options that a mistyped one is compared with."""
@@ -48,13 +50,35 @@ def run_suite(
     """
     fix_hash_seed()
     path = find_suite(suite)
+    check(path, agent, faults or [])
     settings = {"agent": agent, "results": results, "report": report, "baseline": baseline, "seed": seed}
     chosen = [f"--agentlab-{name}={value}" for name, value in settings.items() if value is not None]
-    chosen += [f"--agentlab-faults={glob}" for glob in faults or []]
+    chosen += [f"--agentlab-faults={','.join(faults)}"] if faults else []
     return run_pytest(pytest_arguments(suite, path, [*chosen, *context.args]), options=OPTIONS)
 
 
+def check(path: Path, agent: str | None, faults: list[str]) -> None:
+    """Refuse what cannot be played before pytest starts, in one sentence. Raises CommandError."""
+    from agentlab_suites.load import load_suite
+    from agentlab_suites.plan import cells_of
+    from agentlab_suites.problems import BadInput
+
+    try:
+        for file in suite_files(path):
+            if agent is None and load_suite(file).suite.agent is None:
+                continue  # the agent may stand in pytest's settings
+            prepared = ready(file, agent, 0)
+            prepared.undo()
+            cells_of(dataclasses.replace(prepared, scenes=()), [], faults)
+    except BadInput as error:
+        raise CommandError(str(error)) from error
+
+
 def pytest_arguments(suite: str, path: Path, rest: list[str]) -> list[str]:
-    """The suite's path (with the node id behind it, if one was given), our plugin, and the rest."""
+    """The suite's path (with the node id behind it, if one was given), our plugin, and the rest.
+
+    The results of a shipped suite go to the current folder like those of any other: pytest would take the installed package for its root.
+    """
     _, separator, node = suite.partition("::")
-    return ["-p", "agentlab_suites.plugin", f"{path}{separator}{node}", *rest]
+    root = [] if path.resolve().is_relative_to(Path.cwd()) else [f"--rootdir={Path.cwd()}"]
+    return [*with_plugin(), f"{path}{separator}{node}", *root, *rest]

@@ -1,0 +1,86 @@
+"""`agentlab demo`: the shipped suites against the reference agent."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agentlab.commands.console import UNDECIDABLE, CommandError, fix_hash_seed, print_json, stderr
+from agentlab.commands.progress import CellProgress
+from agentlab.commands.pytest_front import run_pytest
+from agentlab.commands.results import LAST, load, print_summary, write_report
+from agentlab.commands.suites import shipped_suites
+
+if TYPE_CHECKING:
+    from agentlab_reports import Verdict
+
+__all__ = ["demo"]
+
+
+def demo(
+    workers: Annotated[int, typer.Option("--workers", "-n", metavar="N", min=0, help="Processes; 0 plays all cells in this one.")] = 2,
+    report: Annotated[Path, typer.Option("--report", "-o", metavar="FILE", help="The HTML file to write.")] = Path("report.html"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
+) -> int:
+    """Break the reference agent at every point with every fault: the shipped suites, a verdict, and a report.
+
+    \b
+    Examples:
+      agentlab demo
+      agentlab demo --workers 4 --report /srv/reports/today.html
+      agentlab demo --json
+
+    \b
+    Exit codes: 0 ship, 1 don't ship, 2 wrong usage or input, 3 undecidable.
+    """
+    fix_hash_seed()
+    begin = time.perf_counter()
+    results = Path.cwd() / LAST / "results.jsonl"
+    progress = CellProgress(stderr())
+    code = run_pytest(arguments(workers, results), plugins=[progress.plugin()])
+    progress.close()
+    verdict = tell(results, report, as_json=as_json)
+    if not as_json:
+        sys.stdout.write(f"{progress.played:,} cells in {time.perf_counter() - begin:.1f} s; results: {os.path.relpath(results)}\n")
+    return code if code == verdict.exit_code else UNDECIDABLE
+
+
+def arguments(workers: int, results: Path) -> list[str]:
+    """pytest's arguments: nothing of the user's own pytest settings, and no output but ours."""
+    os.environ.pop("PYTEST_ADDOPTS", None)
+    suites = [str(path) for path in shipped_suites().values()]
+    ours = [
+        "-p",
+        "agentlab",
+        "-p",
+        "no:terminal",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:randomly",
+        "-o",
+        "addopts=",
+        f"--agentlab-results={results}",
+    ]
+    return [*suites, f"--rootdir={Path.cwd()}", *ours, *(["-p", "xdist", f"--numprocesses={workers}"] if workers else [])]
+
+
+def tell(results: Path, report: Path, *, as_json: bool) -> Verdict:
+    """Write the report, print the verdict. Raises CommandError if the run wrote nothing."""
+    from agentlab_reports import evaluate
+
+    if not results.exists():
+        raise CommandError("The run wrote no results; run it again with --debug to see why.", code=UNDECIDABLE)
+    suites = load([results])
+    verdict = evaluate(suites)
+    write_report(report, suites, verdict, None)
+    if as_json:
+        print_json(verdict.to_json())
+    else:
+        print_summary(verdict, report)
+    return verdict
