@@ -108,10 +108,17 @@ class _Call:
 
     async def answer(self) -> Answer:
         """Raises ModelFailedError or BreakerOpenError; gives the model up for a while if it is ill."""
-        try:
-            return await self._resized()
-        except GaveUpError as error:
-            raise self._failed(error.failures) from error.failures[-1].error
+        model = self._link.model
+        with telemetry.span(telemetry.CHAT, model.name, {telemetry.PROVIDER: "openai", telemetry.REQUEST_MODEL: model.name}) as span:
+            try:
+                answer = await self._resized()
+            except GaveUpError as error:
+                raise self._failed(error.failures) from error.failures[-1].error
+            span.set_attribute(telemetry.RESPONSE_MODEL, answer.model)
+            span.set_attribute(telemetry.RESPONSE_FINISH_REASONS, (answer.finish,))
+            span.set_attribute(telemetry.INPUT_TOKENS, answer.input_tokens)
+            span.set_attribute(telemetry.OUTPUT_TOKENS, answer.output_tokens)
+            return answer
 
     async def _resized(self) -> Answer:
         """The answer; after a context error, a smaller request or a longer answer is tried, never the same call again."""

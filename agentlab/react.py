@@ -11,7 +11,7 @@ from agentlab.history import StoredCall
 from agentlab.models import Model, Request
 from agentlab.result import Action, Step
 from agentlab.text import canonical
-from agentlab.toolbox import Observation, Planned, Toolbox, gather
+from agentlab.toolbox import Observation, Planned, Toolbox
 from agentlab.turn import Turn
 
 __all__ = ["React"]
@@ -98,7 +98,7 @@ class React:
         planned = list({(plan.call.id, plan.signature): plan for plan in planned}.values())
         asked = [StoredCall(plan.call.id, plan.call.name, canonical(plan.arguments) if plan.tool else "{}") for plan in planned]
         stored = turn.history.add_assistant(answer.text, asked)
-        found = await gather(self.toolbox, planned[:MOST_CALLS], turn)
+        found = await self.toolbox.run_all(planned[:MOST_CALLS], turn)
         found += [SURPLUS] * (len(planned) - len(found))
         for call, plan, observation in zip(stored, planned, found, strict=True):
             turn.history.add_result(call.id, observation.text)

@@ -96,12 +96,23 @@ class Toolbox:
             return Planned(call, problem=str(error))
         return Planned(call, tool, arguments)
 
+    async def run_all(self, planned: Sequence[Planned], turn: Turn) -> list[Observation]:
+        """Run the calls of one answer: reads side by side, all of them in order as soon as one writes. Equal calls run once."""
+        unique = {plan.signature: plan for plan in planned}
+        if any(plan.tool is not None and plan.tool.writes for plan in unique.values()):
+            found = [await self.run(plan, turn) for plan in unique.values()]
+        else:
+            found = list(await asyncio.gather(*(self.run(plan, turn) for plan in unique.values())))
+        by_signature = dict(zip(unique, found, strict=True))
+        return [by_signature[plan.signature] for plan in planned]
+
     async def run(self, planned: Planned, turn: Turn) -> Observation:
         """Run a planned call to an observation; only cancellation gets out."""
         if planned.tool is None:
             return Observation(json.dumps({"error": planned.problem}), planned.problem)
         began = time.monotonic()
-        with telemetry.span(telemetry.EXECUTE_TOOL, planned.tool.name, {telemetry.TOOL_NAME: planned.tool.name}):
+        attributes = {telemetry.TOOL_NAME: planned.tool.name, telemetry.TOOL_TYPE: "function", telemetry.TOOL_CALL_ID: planned.call.id}
+        with telemetry.span(telemetry.EXECUTE_TOOL, planned.tool.name, attributes):
             text, error = await self._observed(planned.tool, planned, turn)
         return Observation(text, error, time.monotonic() - began)
 
@@ -212,14 +223,3 @@ def _plain(value: Any) -> Any:
         return dataclasses.asdict(value)
     dump = getattr(value, "model_dump", None)
     return dump(mode="json") if callable(dump) else str(value)
-
-
-async def gather(toolbox: Toolbox, planned: Sequence[Planned], turn: Turn) -> list[Observation]:
-    """Run the calls of one answer: reads side by side, all in order as soon as one of them writes. Equal calls run once."""
-    unique = {plan.signature: plan for plan in planned}
-    if any(plan.tool is not None and plan.tool.writes for plan in unique.values()):
-        found = [await toolbox.run(plan, turn) for plan in unique.values()]
-    else:
-        found = list(await asyncio.gather(*(toolbox.run(plan, turn) for plan in unique.values())))
-    by_signature = dict(zip(unique, found, strict=True))
-    return [by_signature[plan.signature] for plan in planned]

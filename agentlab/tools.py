@@ -24,7 +24,7 @@ KEY = "idempotency_key"
 
 
 @dataclass(frozen=True)
-class Signature:
+class _Signature:
     """What is known of a tool's function, worked out once per function."""
 
     arguments: type[BaseModel]
@@ -79,19 +79,19 @@ class Tool:
     @property
     def keyed(self) -> bool:
         """Whether its function takes an idempotency key, so that a call can be repeated safely."""
-        return self._signature.takes_key
+        return self._read.takes_key
 
     @property
     def schema(self) -> dict[str, Any]:
         """The tool as OpenAI's `tools` parameter wants it."""
-        return self._signature.schema
+        return self._read.schema
 
     def validate(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """The arguments with their annotated types. Raises InvalidArgumentsError, written for the model."""
         from pydantic import ValidationError  # noqa: PLC0415  # loaded at first use: importing agentlab stays cheap
 
         try:
-            checked = self._signature.arguments.model_validate(arguments)
+            checked = self._read.arguments.model_validate(arguments)
         except ValidationError as error:
             problems = "; ".join(
                 f"{'.'.join(map(str, e['loc'])) or 'arguments'}: {e['msg']}" for e in error.errors(include_input=False)[:5]
@@ -103,7 +103,7 @@ class Tool:
         """The result, if it is what the return annotation says. Raises InvalidResultError."""
         from pydantic import ValidationError  # noqa: PLC0415  # loaded at first use: importing agentlab stays cheap
 
-        adapter = self._signature.result
+        adapter = self._read.result
         if adapter is None:
             return result
         try:
@@ -123,12 +123,12 @@ class Tool:
         return await asyncio.to_thread(function, **given)
 
     @property
-    def _signature(self) -> Signature:
+    def _read(self) -> _Signature:
         return _signature(self.function, self.name, self.description, self._owner is not None)
 
 
 @functools.lru_cache(maxsize=1024)
-def _signature(function: Callable[..., Any], name: str, description: str, method: bool) -> Signature:
+def _signature(function: Callable[..., Any], name: str, description: str, method: bool) -> _Signature:
     """Read the signature with pydantic, which is loaded here and not before. Raises TypeError for a parameter without annotation."""
     from pydantic import ConfigDict, TypeAdapter, create_model  # noqa: PLC0415  # loaded at first use: importing agentlab stays cheap
 
@@ -145,7 +145,7 @@ def _signature(function: Callable[..., Any], name: str, description: str, method
     arguments = create_model(f"{name}_arguments", __config__=config, **fields)
     schema = _plain(arguments.model_json_schema())
     result = None if read.return_annotation in {read.empty, Any} else TypeAdapter(read.return_annotation)
-    return Signature(
+    return _Signature(
         arguments=arguments,
         result=result,
         schema={"type": "function", "function": {"name": name, "description": description, "parameters": schema}},
