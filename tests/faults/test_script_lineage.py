@@ -301,6 +301,78 @@ def test_calls_are_served_one_at_a_time_when_parallel_calls_are_off() -> None:
     assert bench.ask(parallel_tool_calls=False).content == DONE.text
 
 
+def test_a_restart_from_a_checkpoint_does_again_what_the_checkpoint_does_not_show() -> None:
+    bench = Bench()
+    bench.step()
+    checkpoint = list(bench.history)
+    bench.step()
+    assert bench.ask().content == DONE.text
+    bench.history = checkpoint
+    assert names(bench.ask()) == ["refund"]
+
+
+def test_after_a_rewrite_the_seam_is_asked_about_older_answers_too() -> None:
+    bench = Bench(BOTH, DONE)
+    first = bench.take(bench.ask())
+    for call in first.tool_calls:
+        bench.execute(call)
+    bench.result(first.ids[0])
+    assert names(bench.ask()) == ["search_kb"]  # its result was not shown, and this answer is lost
+    bench.history[1:] = [{"role": "user", "content": "Summary: order and knowledge base were looked up."}]
+    assert bench.ask().content == DONE.text
+
+
+def test_a_value_that_only_reads_like_a_failure_in_its_frame_is_a_success() -> None:
+    bench = Bench(LOOKUP, DONE)
+    bench.step("Error log of the order: 3 parcels", value="3 parcels")
+    assert bench.ask().content == DONE.text
+
+
+class TestBareLoop:
+    """A seam that sees no call ids."""
+
+    def bench(self, *turns: Call | Say) -> Bench:
+        return Bench(*turns, seam_ids=False)
+
+    def test_the_last_of_a_calls_own_retries_counts(self) -> None:
+        bench = self.bench(REFUND, DONE)
+        serving = bench.take(bench.ask())
+        bench.execute(serving.tool_calls[0], "raised")
+        bench.execute(serving.tool_calls[0], "raised")
+        bench.execute(serving.tool_calls[0])
+        bench.result(serving.ids[0])
+        assert bench.ask().content == DONE.text
+
+    def test_two_equal_calls_claim_one_execution_each(self) -> None:
+        bench = self.bench(Call((("note", {"text": "a"}), ("note", {"text": "a"}))), DONE)
+        bench.tools = offer("note")
+        serving = bench.take(bench.ask())
+        bench.execute(serving.tool_calls[0], "raised")
+        bench.execute(serving.tool_calls[1])
+        for call_id in serving.ids:
+            bench.result(call_id, "whatever")
+        assert bench.ask().ids == ("call_1_0_0",)
+
+    def test_arguments_may_be_written_differently_and_have_company(self) -> None:
+        bench = self.bench(Call((("note", {"n": 1}), ("note", {"n": 2}))), DONE)
+        bench.tools = offer("note")
+        serving = bench.take(bench.ask())
+        for n, end in (("2", "raised"), ("1", "ok")):
+            bench.model.tool_ended(bench.model.tool_started("note", {"n": n, "user": "u-7"}), end, "noted")
+        for call_id in serving.ids:
+            bench.result(call_id, "whatever")
+        assert bench.ask().ids == ("call_1_0_1",)
+
+    def test_an_execution_from_before_a_crash_is_not_claimed_after_it(self) -> None:
+        bench = self.bench(REFUND, DONE)
+        bench.execute(bench.take(bench.ask()).tool_calls[0])
+        del bench.history[2:]
+        serving = bench.take(bench.ask())
+        bench.model.spoiled(serving.ids)
+        bench.result(serving.ids[0], "oops, bad arguments")
+        assert names(bench.ask()) == ["refund"]
+
+
 def test_words_beside_calls_are_served_with_them() -> None:
     bench = Bench(Call(LOOKUP.calls, say="Let me look."), DONE)
     serving = bench.ask()

@@ -11,9 +11,8 @@ from agentlab_faults.script.spec import ScriptMissing
 
 __all__ = ["fit"]
 
-_DEPTH = 8
-"""From this depth on, a choice takes its simplest branch, so that a recursive schema ends."""
-_SIMPLE = {"null": 0, "boolean": 1, "integer": 2, "number": 3, "string": 4, "array": 5, "object": 6}
+_DEPTH = 30
+"""References within references that are followed."""
 _FORMATS = {
     "date-time": "2000-01-01T00:00:00Z",
     "date": "2000-01-01",
@@ -32,29 +31,65 @@ def fit(words: Any, schema: Mapping[str, Any]) -> Any:
     """A value of `schema`. An object's members and a list's items are kept where they fit, a text goes into every text field that has
     room for it; all else is the least there is (false, 0, an empty list, the first of an enumeration).
 
-    Raises ScriptMissing if a text field wants a pattern that the words do not have.
+    Raises ScriptMissing if a text field wants a pattern that the words do not have, or if no finite value fits.
     """
-    return _fit(words, schema, schema, 0)
+    return _Fitting(schema).value(words, schema, ())
 
 
-def _fit(words: Any, schema: Mapping[str, Any], root: Mapping[str, Any], depth: int) -> Any:
-    if "$ref" in schema:
-        return _fit(words, _referred(schema["$ref"], root), root, depth + 1)
-    if "const" in schema:
-        return schema["const"]
-    if "enum" in schema:
-        return words if words in schema["enum"] else schema["enum"][0]
-    for key in ("anyOf", "oneOf"):
-        if key in schema:
-            return _fit(words, _branch(words, schema[key], root, depth), root, depth + 1)
-    if "allOf" in schema:
-        return _fit(words, _merged(schema, root), root, depth + 1)
-    kind = _kind(words, schema, depth)
-    if kind == "object":
-        return _object(words, schema, root, depth)
-    if kind == "array":
-        return _array(words, schema, root, depth)
-    return _scalar(words, kind, schema)
+Open = tuple[str, ...]
+"""References that are being followed, so that a recursive schema takes another branch where it has one."""
+
+
+class _Fitting:
+    """One schema with its references."""
+
+    def __init__(self, root: Mapping[str, Any]) -> None:
+        self._root = root
+
+    def value(self, words: Any, schema: Mapping[str, Any], open_: Open) -> Any:
+        if len(open_) > _DEPTH:
+            raise ScriptMissing("The agent wants an answer of a schema without a finite value; write the script's `say` as an object.")
+        if "$ref" in schema:
+            return self.value(words, _referred(schema["$ref"], self._root), (*open_, schema["$ref"]))
+        if "const" in schema:
+            return schema["const"]
+        if "enum" in schema:
+            return words if words in schema["enum"] else schema["enum"][0]
+        for key in ("anyOf", "oneOf"):
+            if key in schema:
+                return self.value(words, self._branch(words, schema[key], open_), open_)
+        if "allOf" in schema:
+            return self.value(words, _merged(schema, self._root), open_)
+        kind = _kind(words, schema)
+        if kind == "object":
+            return self._object(words, schema, open_)
+        return self._array(words, schema, open_) if kind == "array" else _scalar(words, kind, schema)
+
+    def _branch(self, words: Any, branches: list[Mapping[str, Any]], open_: Open) -> Mapping[str, Any]:
+        """The branch that suits the words, else the first that leads to no schema in which we are already."""
+        suiting = [branch for branch in branches if _suits(words, _followed(branch, self._root))]
+        closed = [branch for branch in branches if branch.get("$ref") not in open_]
+        return next(iter([*suiting, *closed, *branches]))
+
+    def _object(self, words: Any, schema: Mapping[str, Any], open_: Open) -> dict[str, Any]:
+        given = words if isinstance(words, Mapping) else {}
+        properties: Mapping[str, Any] = schema.get("properties") or {}
+        wanted = [name for name in properties if name in given or name in schema.get("required", ())]
+        value = {name: self.value(given.get(name, _inner(words)), properties[name], open_) for name in wanted}
+        more = schema.get("additionalProperties", True)
+        if more is not False:
+            inner = more if isinstance(more, Mapping) else {}
+            value |= {str(name): self.value(given[name], inner, open_) for name in given if name not in properties}
+        return value
+
+    def _array(self, words: Any, schema: Mapping[str, Any], open_: Open) -> list[Any]:
+        items = schema.get("items")
+        items = items if isinstance(items, Mapping) else {}
+        prefix = schema.get("prefixItems") or ()
+        least = max(int(schema.get("minItems", 0)), len(prefix))
+        given: list[Any] = list(words) if isinstance(words, list) else []
+        given += [_inner(words)] * (least - len(given))
+        return [self.value(word, prefix[n] if n < len(prefix) else items, open_) for n, word in enumerate(given)]
 
 
 def _referred(reference: str, root: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -69,8 +104,7 @@ def _merged(schema: Mapping[str, Any], root: Mapping[str, Any]) -> dict[str, Any
     """One schema out of an `allOf`: properties and required names added up, the later of anything else."""
     merged: dict[str, Any] = {key: value for key, value in schema.items() if key != "allOf"}
     for part in schema["allOf"]:
-        one = _referred(part["$ref"], root) if "$ref" in part else part
-        for key, value in one.items():
+        for key, value in _followed(part, root).items():
             if key == "properties":
                 merged[key] = {**merged.get(key, {}), **value}
             elif key == "required":
@@ -80,11 +114,8 @@ def _merged(schema: Mapping[str, Any], root: Mapping[str, Any]) -> dict[str, Any
     return merged
 
 
-def _branch(words: Any, branches: list[Mapping[str, Any]], root: Mapping[str, Any], depth: int) -> Mapping[str, Any]:
-    plain = [_referred(branch["$ref"], root) if "$ref" in branch else branch for branch in branches]
-    if depth >= _DEPTH:
-        return min(plain, key=lambda branch: _SIMPLE.get(str(branch.get("type")), 7))
-    return next((branch for branch in plain if _suits(words, branch)), plain[0])
+def _followed(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
+    return _referred(schema["$ref"], root) if "$ref" in schema else schema
 
 
 def _suits(words: Any, schema: Mapping[str, Any]) -> bool:
@@ -109,23 +140,11 @@ def _is(words: Any, kind: str) -> bool:
     return kind in types and isinstance(words, types[kind])
 
 
-def _kind(words: Any, schema: Mapping[str, Any], depth: int) -> str:
+def _kind(words: Any, schema: Mapping[str, Any]) -> str:
     kind = schema.get("type", "object" if "properties" in schema else "array" if "items" in schema else "")
-    if not isinstance(kind, list):
-        return str(kind)
-    if depth < _DEPTH:
+    if isinstance(kind, list):
         return str(next((one for one in kind if _is(words, one)), kind[0]))
-    return min(map(str, kind), key=lambda one: _SIMPLE.get(one, 7))
-
-
-def _object(words: Any, schema: Mapping[str, Any], root: Mapping[str, Any], depth: int) -> dict[str, Any]:
-    given = words if isinstance(words, Mapping) else {}
-    properties: Mapping[str, Any] = schema.get("properties") or {}
-    wanted = [name for name in properties if name in given or name in schema.get("required", ())]
-    value = {name: _fit(given.get(name, _inner(words)), properties[name], root, depth + 1) for name in wanted}
-    if schema.get("additionalProperties", True) is not False:
-        value |= {str(name): given[name] for name in given if name not in properties}
-    return value
+    return str(kind)
 
 
 def _inner(words: Any) -> Any:
@@ -133,38 +152,43 @@ def _inner(words: Any) -> Any:
     return words if isinstance(words, str) else None
 
 
-def _array(words: Any, schema: Mapping[str, Any], root: Mapping[str, Any], depth: int) -> list[Any]:
-    items = schema.get("items") or {}
-    if isinstance(words, list):
-        return [_fit(word, items, root, depth + 1) for word in words]
-    prefix = [_fit(_inner(words), one, root, depth + 1) for one in schema.get("prefixItems") or ()]
-    least = int(schema.get("minItems", 0)) - len(prefix)
-    return prefix + [_fit(_inner(words), items, root, depth + 1) for _ in range(max(0, least))]
-
-
 def _scalar(words: Any, kind: str, schema: Mapping[str, Any]) -> Any:
     if kind == "string":
         return _string(words, schema)
     if kind in {"integer", "number"}:
-        return words if _is(words, kind) else _number(schema, whole=kind == "integer")
+        return words if _is(words, kind) and _allowed(words, schema) else _number(schema, whole=kind == "integer")
     if kind == "boolean":
         return words if isinstance(words, bool) else False
     return None if kind == "null" else words
 
 
 def _number(schema: Mapping[str, Any], *, whole: bool) -> float:
-    """The least number at or above the minimum; at or below the maximum if there is only that; else 0."""
-    step = schema.get("multipleOf", 1)
-    if "exclusiveMinimum" in schema:
-        base = schema["exclusiveMinimum"]
-        low = base - base % step + step
-    elif "minimum" in schema:
-        low = -(-schema["minimum"] // step) * step if whole or "multipleOf" in schema else schema["minimum"]
-    else:
-        low = 0
-        high = schema.get("maximum", schema.get("exclusiveMaximum", step) - step)
-        low = min(low, high // step * step if whole or "multipleOf" in schema else high)
-    return int(low) if whole else float(low)
+    """0 if it is allowed, else the number nearest to the lower bound, else to the upper one."""
+    step = schema.get("multipleOf", 1 if whole else None)
+    low = schema.get("minimum", schema.get("exclusiveMinimum"))
+    high = schema.get("maximum", schema.get("exclusiveMaximum"))
+    tried: list[float] = [0]
+    if low is not None:
+        tried += [low, low + 1] if step is None else [-(-low // step) * step, (low // step + 1) * step]
+    if high is not None:
+        tried += [high, high - 1] if step is None else [high // step * step, (-(-high // step) - 1) * step]
+    if low is not None and high is not None:
+        tried.append((low + high) / 2)
+    found = next((number for number in tried if _allowed(number, schema)), None)
+    if found is None:
+        raise ScriptMissing(
+            f"The agent wants a number that none fits ({dict(schema)}); write the script's `say` as an object that has one."
+        )
+    return int(found) if whole else float(found)
+
+
+def _allowed(number: float, schema: Mapping[str, Any]) -> bool:
+    return (
+        ("minimum" not in schema or number >= schema["minimum"])
+        and ("maximum" not in schema or number <= schema["maximum"])
+        and ("exclusiveMinimum" not in schema or number > schema["exclusiveMinimum"])
+        and ("exclusiveMaximum" not in schema or number < schema["exclusiveMaximum"])
+    )
 
 
 def _string(words: Any, schema: Mapping[str, Any]) -> str:

@@ -33,17 +33,19 @@ class Prompts:
         """
         if count == 1 and len(self._texts) < 2:
             return 0
-        visible = self._visible(asked.user_texts)
-        if visible is None and spec.when is None:
-            visible = self.current
-        if visible is None:
-            new = said and asked.user_texts[-1:] != [last]
-            return min(before + new, count - 1)
-        if visible >= count and spec.when is None:
+        reached = self._reached(asked, spec, before, count, moved_on=said and asked.user_texts[-1:] != [last])
+        if reached >= count and spec.when is None:
             raise ScriptMissing(
-                f"The agent asked the model about prompt {visible + 1}, and the script answers {count}; add turns up to a `say` for each."
+                f"The agent asked the model about prompt {reached + 1}, and the script answers {count}; add turns up to a `say` for each."
             )
-        return min(max(before, visible), count - 1)
+        return min(max(before, reached), count - 1)
+
+    def _reached(self, asked: Asked, spec: ScriptSpec, before: int, count: int, *, moved_on: bool) -> int:
+        visible = self._visible(asked.user_texts)
+        current = self.current if spec.when is None else None
+        if current is not None:
+            return current if visible is None else max(visible, min(before + moved_on, current))
+        return min(before + moved_on, count - 1) if visible is None else visible
 
     def _visible(self, user_texts: Sequence[str]) -> int | None:
         """The latest prompt that the history shows, read in order, so that equal prompts are told apart."""
