@@ -73,14 +73,14 @@ def _cause(cell: CellLine, score: float, faults: dict[str, FaultInfo]) -> _Key |
         finding = next((finding.code for finding in cell.findings if finding.severity == "error"), "")
         if finding:
             return ("finding", finding)
-        fault = faults.get(cell.faults[0]) if cell.faults else None
+        fault = faults.get(cell.mode or (cell.faults[0] if cell.faults else ""))
         return ("family", cell.mode or cell.family or (fault.family if fault else "") or strike_name(cell))
     return ("cost", "cost") if score < 1.0 else None
 
 
 def _fix(key: _Key, rows: list[_Scored], points: float, holders: set[_Key | None], faults: dict[str, FaultInfo]) -> Fix:
     worst = max(rows, key=lambda row: (worseness(row.cell.outcome), row.cell.weight, row.cell.id)).cell
-    fault = faults.get(worst.faults[0]) if worst.faults else None
+    fault = faults.get(worst.mode or (worst.faults[0] if worst.faults else ""))
     kind, name = key
     title = {"cost": "Spend less under faults", "finding": _spoken(name), "family": f"Survive {_spoken(name).lower()}"}[kind]
     advice = fault.agent_should if fault else worst.best_why

@@ -92,16 +92,15 @@ def _harm(suites: Sequence[SuiteResults], deciding: Sequence[Condition], changes
     if not chosen or deciding[0].group != Group.HARM:
         return ()
     after = " that the baseline survived" if regressed else ""
-    top = max((cell.outcome for cell in chosen), key=worseness)
-    strikes = _strikes([cell for cell in chosen if cell.outcome == top])
+    strikes = _strikes(chosen)
+    named, rest = strikes[:_NAMED], strikes[_NAMED:]
     parts: list[str | Mention] = []
-    for place, (cell, count) in enumerate(strikes[:_NAMED]):
+    for place, strike in enumerate(named):
+        cell = strike[0]
+        again = f" ({len(strike)} cells)" if len(strike) > 1 else ""
         parts.append(" and " if place else "")
-        again = f" ({count} cells)" if count > 1 else ""
-        parts += [Mention(f"{cell.scenario} {_DOES[top]}", cell.suite, cell.id), f" under {strike_name(cell)}{again}"]
-    if len(strikes) > _NAMED:
-        parts.append(f", and {len(strikes) - _NAMED} more {_DO[top]}" if len(strikes) - _NAMED > 1 else f", and one more {_DOES[top]}")
-    parts.append(f"{after}.{_rest(chosen, top)}")
+        parts += [Mention(f"{cell.scenario} {_DOES[cell.outcome]}", cell.suite, cell.id), f" under {strike_name(cell)}{again}"]
+    parts.append(f"{after}.{_rest(rest)}")
     return tuple(part for part in parts if part)
 
 
@@ -109,23 +108,20 @@ def _falls_short(cell: CellLine) -> bool:
     return is_below_best(cell) or (is_scored(cell) and not cell.passed)
 
 
-def _strikes(cells: Sequence[CellLine]) -> list[tuple[CellLine, int]]:
-    """One cell for each scenario and fault, heaviest first, with how many cells it stands for."""
-    counts = Counter((cell.suite, cell.scenario, strike_name(cell)) for cell in cells)
-    first: dict[tuple[str, str, str], CellLine] = {}
-    for cell in sorted(cells, key=lambda cell: (-cell.weight, cell.suite, cell.id)):
-        first.setdefault((cell.suite, cell.scenario, strike_name(cell)), cell)
-    return [(cell, counts[key]) for key, cell in first.items()]
+def _strikes(cells: Sequence[CellLine]) -> list[list[CellLine]]:
+    """The cells by outcome, scenario and fault; the worst and heaviest first."""
+    groups: dict[tuple[Outcome, str, str, str], list[CellLine]] = {}
+    for cell in sorted(cells, key=lambda cell: (-worseness(cell.outcome), -cell.weight, cell.suite, cell.id)):
+        groups.setdefault((cell.outcome, cell.suite, cell.scenario, strike_name(cell)), []).append(cell)
+    return list(groups.values())
 
 
-def _rest(cells: Sequence[CellLine], top: Outcome) -> str:
-    """`12 more crash, 1 more hangs.` for the outcomes that were not named."""
-    counts = Counter(cell.outcome for cell in cells if cell.outcome != top and cell.outcome in _DO)
-    ordered = sorted(counts, key=worseness, reverse=True)
-    if not ordered:
-        return ""
-    return (
-        " "
-        + ", ".join(f"{counts[outcome]} {_DOES[outcome] if counts[outcome] == 1 else _DO[outcome]}" for outcome in ordered).capitalize()
-        + "."
-    )
+def _rest(strikes: Sequence[Sequence[CellLine]]) -> str:
+    """`12 more cells crash, 1 hangs.` for what was not named."""
+    counts = Counter(cell.outcome for strike in strikes for cell in strike)
+    said = [f"{count:,} {_DOES[outcome] if count == 1 else _DO[outcome]}" for outcome, count in counts.items() if outcome in _DO]
+    return f" Of the other cells {_listed(said)}." if said else ""
+
+
+def _listed(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

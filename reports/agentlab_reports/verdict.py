@@ -67,9 +67,10 @@ class Verdict:
     coverage: Coverage
     layers: tuple[Layer, ...]
     outcomes: dict[Outcome, int]
+    """Cells by outcome; those of `exposure` are not among them."""
     exercised: int
     pairs: int
-    """Different (point, fault) pairs and modes that were exercised."""
+    """Different (point, fault) pairs that were exercised; modes are not among them."""
     worst: tuple[CellRef, ...]
     exposure: tuple[CellRef, ...]
     """Cells whose fault no agent can detect: what the reply was, never scored."""
@@ -110,21 +111,25 @@ def evaluate(suites: Sequence[SuiteResults], baseline: Sequence[SuiteResults] | 
         deciding=tuple(deciding),
         score=score_suites("all", suites, coverage.share),
         suites=tuple(scores),
-        boundaries=_roll_ups(cells, lambda cell: "modes" if cell.mode else cell.boundary or "other"),
+        boundaries=_roll_ups(cells, lambda cell: "mode" if cell.mode else cell.boundary or "other"),
         families=_roll_ups(cells, lambda cell: cell.mode or cell.family or "other"),
         coverage=coverage,
         layers=_layers(suites),
-        outcomes=dict(Counter(cell.outcome for cell in cells if not is_control(cell))),
+        outcomes=dict(Counter(cell.outcome for cell in cells if not is_control(cell) and not _is_exposed(cell))),
         exercised=sum(map(is_exercised, cells)),
-        pairs=len({(cell.suite, cell.point, cell.mode, *cell.faults) for cell in cells if is_exercised(cell)}),
+        pairs=len({(cell.suite, cell.point, *cell.faults) for cell in cells if is_exercised(cell) and not cell.mode}),
         worst=_worst(cells),
-        exposure=tuple(_ref(cell) for cell in cells if cell.best == "undetectable" and is_exercised(cell)),
+        exposure=tuple(_ref(cell) for cell in cells if _is_exposed(cell)),
         fixes=fixes_of(suites),
         budget=error_budget(suites),
         changes=changes,
         baseline=score_suites("all", baseline, coverage_of(baseline).share) if baseline else None,
         baseline_budget=error_budget(baseline) if baseline else None,
     )
+
+
+def _is_exposed(cell: CellLine) -> bool:
+    return cell.best == "undetectable" and is_exercised(cell)
 
 
 def _roll_ups(cells: Iterable[CellLine], group: Callable[[CellLine], str]) -> tuple[RollUp, ...]:

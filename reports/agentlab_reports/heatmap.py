@@ -1,0 +1,210 @@
+"""The heat map's contents: scenario by fault, grouped by boundary. A square is the worst outcome over its points and shapes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Self
+
+from agentlab_reports.changes import Changes
+from agentlab_reports.schema import CellLine, SuiteResults
+from agentlab_reports.score import cell_score
+from agentlab_reports.words import is_control, strike_name, worseness
+
+__all__ = ["BOUNDARIES", "Band", "Group", "HeatMap", "Row", "Square", "boundary_of", "heat_map"]
+
+BOUNDARIES: dict[str, str] = {
+    "network": "Network",
+    "provider-http": "Provider HTTP",
+    "stream": "Stream",
+    "content": "Content",
+    "tool": "Tools",
+    "mcp": "MCP",
+    "state": "State",
+    "queue": "Queue",
+    "semantic": "Semantic",
+    "other": "Other",
+    "mode": "Modes",
+}
+"""Boundaries in the order of the map, by the name shown."""
+
+Key = tuple[str, str]
+"""Suite and scenario, or boundary and fault."""
+
+
+@dataclass(slots=True)
+class Square:
+    """Some cells taken together. `score` is the lowest of them, 0 to 1; `cell` is the worst one."""
+
+    cells: list[CellLine] = field(default_factory=list)
+    change: str = ""
+    """`regressed` or `fixed`, if one of the cells is."""
+    worst: CellLine | None = None
+    score: float | None = None
+
+    def settle(self) -> Self:
+        """Find the worst cell and the lowest score, once all cells are in."""
+        self.worst = max(self.cells, key=_badness)
+        self.score = min((score for cell in self.cells if (score := cell_score(cell)) is not None), default=None)
+        return self
+
+    @property
+    def cell(self) -> CellLine:
+        """The worst cell. Raises ValueError before `settle`."""
+        if self.worst is None:
+            raise ValueError("The square is not settled yet.")
+        return self.worst
+
+    @property
+    def exposed(self) -> bool:
+        """Whether the worst that counts here is a fault that no agent can detect."""
+        return self.cell.best == "undetectable"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The faults of one boundary, in the catalogue's order, with their mean scores (0 to 100)."""
+
+    boundary: str
+    title: str
+    faults: tuple[str, ...]
+    means: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One scenario: a square for each fault of each group (None where the fault does not apply), and one for each whole group."""
+
+    suite: str
+    scenario: str
+    weight: float
+    squares: tuple[tuple[Square | None, ...], ...]
+    wholes: tuple[Square | None, ...]
+    mean: float | None
+    worst: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """As many groups as fit beside each other, with every scenario."""
+
+    groups: tuple[Group, ...]
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HeatMap:
+    """The whole map, in bands that fit a page; `columns` counts the faults of all of them."""
+
+    bands: tuple[Band, ...]
+    columns: int
+
+
+BAND = 54
+"""Columns that fit beside each other at 19 pixels each."""
+
+_Squares = Mapping[tuple[Key, Key], Square]
+
+
+def heat_map(suites: Sequence[SuiteResults], changes: Changes | None) -> HeatMap:
+    """Lay every cell but the controls into the map."""
+    squares: dict[tuple[Key, Key], Square] = {}
+    moved = {(change.suite, change.id): change.kind for change in changes.cells} if changes else {}
+    for suite in suites:
+        for cell in suite.cells:
+            if not is_control(cell):
+                square = squares.setdefault(((cell.suite, cell.scenario), _column(cell)), Square())
+                square.cells.append(cell)
+                kind = moved.get((cell.suite, cell.id), "")
+                if kind == "regressed" or (kind == "fixed" and not square.change):
+                    square.change = kind
+    for square in squares.values():
+        square.settle()
+    groups = _groups(suites, squares)
+    scenarios = _scenarios(suites)
+    bands = tuple(Band(part, tuple(_row(key, weight, part, squares) for key, weight in scenarios.items())) for part in _bands(groups))
+    return HeatMap(bands, sum(len(group.faults) for group in groups))
+
+
+def boundary_of(cell: CellLine) -> str:
+    """The part of the map in which the cell stands: a key of `BOUNDARIES`."""
+    return "mode" if cell.mode else cell.boundary if cell.boundary in BOUNDARIES else "other"
+
+
+def _bands(groups: Sequence[Group]) -> list[tuple[Group, ...]]:
+    bands: list[list[Group]] = []
+    for group in groups:
+        if not bands or sum(len(other.faults) for other in bands[-1]) + len(group.faults) > BAND:
+            bands.append([])
+        bands[-1].append(group)
+    return [tuple(band) for band in bands]
+
+
+def _badness(cell: CellLine) -> tuple[bool, int, float, str]:
+    """What no agent can detect is never shown before what it can."""
+    return (cell.best != "undetectable", worseness(cell.outcome), -(cell_score(cell) or 0.0), cell.id)
+
+
+def _column(cell: CellLine) -> Key:
+    return boundary_of(cell), strike_name(cell)
+
+
+def _groups(suites: Sequence[SuiteResults], squares: _Squares) -> tuple[Group, ...]:
+    order: dict[str, int] = {}
+    for suite in suites:
+        for fault in suite.header.faults:
+            order.setdefault(fault, len(order))
+    columns: dict[Key, list[CellLine]] = {}
+    for (_, column), square in squares.items():
+        columns.setdefault(column, []).extend(square.cells)
+    groups = []
+    for boundary, title in BOUNDARIES.items():
+        faults = sorted((fault for where, fault in columns if where == boundary), key=lambda fault: (order.get(fault, len(order)), fault))
+        for start in range(0, len(faults), BAND):
+            part = tuple(faults[start : start + BAND])
+            name = f"{title}, continued" if start else title
+            groups.append(Group(boundary, name, part, tuple(_mean(columns[boundary, fault]) for fault in part)))
+    return tuple(groups)
+
+
+def _scenarios(suites: Sequence[SuiteResults]) -> dict[Key, float]:
+    """Every scenario with its weight, in the suites' order; those that only cells name come last."""
+    found: dict[Key, float] = {}
+    for suite in suites:
+        found |= {(suite.header.suite, scenario.name): scenario.weight for scenario in suite.header.scenarios}
+        for cell in suite.cells:
+            found.setdefault((cell.suite, cell.scenario), 1.0)
+    return found
+
+
+def _row(key: Key, weight: float, groups: Sequence[Group], squares: _Squares) -> Row:
+    mine = tuple(tuple(squares.get((key, (group.boundary, fault))) for fault in group.faults) for group in groups)
+    wholes = tuple(_whole([square for square in group if square]) for group in mine)
+    scores = [
+        (score, cell.weight)
+        for group in mine
+        for square in group
+        if square
+        for cell in square.cells
+        if (score := cell_score(cell)) is not None
+    ]
+    worst = min((score for score, _ in scores), default=None)
+    return Row(key[0], key[1], weight, mine, wholes, _weighted(scores), None if worst is None else 100 * worst)
+
+
+def _whole(squares: Sequence[Square]) -> Square | None:
+    if not squares:
+        return None
+    changes = {square.change for square in squares}
+    change = "regressed" if "regressed" in changes else "fixed" if "fixed" in changes else ""
+    return Square([square.cell for square in squares], change).settle()
+
+
+def _mean(cells: Sequence[CellLine]) -> float | None:
+    return _weighted([(score, cell.weight) for cell in cells if (score := cell_score(cell)) is not None])
+
+
+def _weighted(scores: Sequence[tuple[float, float]]) -> float | None:
+    weight = math.fsum(weight for _, weight in scores)
+    return 100 * math.fsum(score * weight for score, weight in scores) / weight if weight else None
