@@ -78,6 +78,7 @@ class Caller:
         try:
             return loop.run_until_complete(coroutine)
         finally:
+            loop.run_until_complete(loop.shutdown_asyncgens())
             loop.close()
             self.seconds += selector.passed
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 import math
 
-from agentlab_faults.exchange import Break, Exchange, Part, Pause, Timeouts, TransportError
+from agentlab_faults.exchange import Break, Exchange, Part, Pause, Timeouts, TransportError, WireRequest
 from agentlab_faults.intercept.arming import Armed, End
-from agentlab_faults.intercept.playing import Delivery, framed
+from agentlab_faults.intercept.playing import Delivery
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,11 +27,18 @@ def fail(error: TransportError, message: str | None, cause: BaseException | None
     return FailedError(error)
 
 
+class Played(Delivery):
+    """A delivery to no library."""
+
+    fail = staticmethod(fail)
+
+
 def played(exchange: Exchange, timeouts: Timeouts = TIMEOUTS, *, stop_after: int | None = None) -> tuple[bytes, float, str, list[End]]:
     """Bytes handed over, seconds waited, the error's name or '' and what was told of the end."""
     ends: list[End] = []
     armed = Armed(lambda _: None, "win", frozenset(), memoise=True)
-    delivery = Delivery(exchange=exchange, body=framed(exchange, "POST"), timeouts=timeouts, fail=fail, on_end=ends.append, armed=armed)
+    wire = WireRequest("httpx2", "POST", "", "", "", {}, b"", timeouts, sync=True)
+    delivery = Played(wire, exchange, ends.append, armed)
     got, waited, error = b"", 0.0, ""
     try:
         for step in itertools.islice(itertools.chain(delivery.before(), delivery.body()), stop_after):
@@ -41,7 +48,7 @@ def played(exchange: Exchange, timeouts: Timeouts = TIMEOUTS, *, stop_after: int
                 waited += step
     except FailedError as failed:
         error = str(failed)
-    delivery.close()
+    delivery.gone()
     assert not armed.open
     return got, waited, error, ends
 

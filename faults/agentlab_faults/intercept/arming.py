@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 from agentlab_faults.exchange import Exchange, WireRequest
 
-__all__ = ["Armed", "Closes", "End", "Handler", "Mocks", "OnEnd", "Watch", "current"]
+__all__ = ["Armed", "End", "Handler", "Mocks", "OnEnd", "OnItsWay", "Watch", "current"]
 
 End = Literal["delivered", "timeout", "broken", "abandoned"]
 """How an exchange ended: its body was read to the end; the client's own timeout fired; the connection broke; the client went away first."""
@@ -29,10 +29,10 @@ class Handler(Protocol):
         ...
 
 
-class Closes(Protocol):
+class OnItsWay(Protocol):
     """An exchange on its way."""
 
-    def close(self) -> None:
+    def gone(self) -> None:
         """The client has gone."""
         ...
 
@@ -60,7 +60,7 @@ class Armed:
     watch: Watch = field(default_factory=Watch)
     allowed_ports: set[int] = field(default_factory=set)
     """Ports for which an allowed host was looked up: connections go to addresses, not to names."""
-    open: set[Closes] = field(default_factory=set)
+    open: set[OnItsWay] = field(default_factory=set)
     """The exchanges that are still on their way."""
 
 

@@ -47,7 +47,7 @@ def armed(handler: Handler, *, mocks: Mocks = "win", allow_hosts: frozenset[str]
         current.armed = outer
         _seamed.check(block.watch)
         for exchange in list(block.open):
-            exchange.close()
+            exchange.gone()
 
 
 class _Seamed:

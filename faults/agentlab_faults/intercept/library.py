@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 
 from agentlab_faults.exchange import Exchange, Timeouts, TransportError, WireRequest
 from agentlab_faults.intercept.arming import Armed, OnEnd
-from agentlab_faults.intercept.playing import Delivery, framed
+from agentlab_faults.intercept.playing import Delivery
 
 __all__ = ["Library"]
 
@@ -28,8 +28,8 @@ class Library:
         self.name = module.__name__
         self._module: Any = module
         self._core = "httpcore2" if self.name == "httpx2" else "httpcore"
-        self._sync_body = type("PlayedBody", (_SyncBody, self._module.SyncByteStream), {})
-        self._async_body = type("AsyncPlayedBody", (_AsyncBody, self._module.AsyncByteStream), {})
+        self._sync_body: type[_SyncBody] = type("SyncBody", (_SyncBody, self._module.SyncByteStream), {"fail": self._fail_sync})
+        self._async_body: type[_AsyncBody] = type("AsyncBody", (_AsyncBody, self._module.AsyncByteStream), {"fail": self._fail_async})
 
     def wire(self, request: Any, *, sync: bool) -> WireRequest:
         """The request as data. Its body has been read."""
@@ -49,35 +49,29 @@ class Library:
 
     def answer(self, wire: WireRequest, exchange: Exchange, on_end: OnEnd | None, armed: Armed) -> Any:
         """Play the exchange to a sync client. Returns the library's response; raises its exceptions."""
-        delivery = self._delivery(wire, exchange, on_end, armed)
+        body = self._sync_body(wire, exchange, on_end, armed)
         if exchange.before:
             try:
-                for step in delivery.before():
+                for step in body.before():
                     if not isinstance(step, bytes):
                         time.sleep(step)
             except BaseException:
-                delivery.end("abandoned")
+                body.end("abandoned")
                 raise
-        return self._response(exchange, self._sync_body(delivery))
+        return self._response(exchange, body)
 
     async def answer_async(self, wire: WireRequest, exchange: Exchange, on_end: OnEnd | None, armed: Armed) -> Any:
         """`answer`, for an async client."""
-        delivery = self._delivery(wire, exchange, on_end, armed)
+        body = self._async_body(wire, exchange, on_end, armed)
         if exchange.before:
             try:
-                for step in delivery.before():
+                for step in body.before():
                     if not isinstance(step, bytes):
                         await asyncio.sleep(step)
             except BaseException:
-                delivery.end("abandoned")
+                body.end("abandoned")
                 raise
-        return self._response(exchange, self._async_body(delivery))
-
-    def _delivery(self, wire: WireRequest, exchange: Exchange, on_end: OnEnd | None, armed: Armed) -> Delivery:
-        fail = self._fail_sync if wire.sync else self._fail_async
-        return Delivery(
-            exchange=exchange, body=framed(exchange, wire.method), timeouts=wire.timeouts, fail=fail, on_end=on_end, armed=armed
-        )
+        return self._response(exchange, body)
 
     def _response(self, exchange: Exchange, stream: Any) -> Any:
         extensions = {"http_version": b"HTTP/1.1", "reason_phrase": _REASONS.get(exchange.status, b"")}
@@ -121,45 +115,38 @@ def _timeouts(connect: float | None, read: float | None, write: float | None, po
     return Timeouts(connect, read, write, pool)
 
 
-class _SyncBody:
-    def __init__(self, delivery: Delivery) -> None:
-        self._delivery = delivery
-
+class _SyncBody(Delivery):
     def __iter__(self) -> Iterator[bytes]:
         try:
-            for step in self._delivery.body():
+            for step in self.body():
                 if isinstance(step, bytes):
                     yield step
                 else:
                     time.sleep(step)
         except BaseException:
-            self._delivery.close()
+            self.gone()
             raise
 
     def close(self) -> None:
-        self._delivery.close()
+        self.gone()
 
 
-class _AsyncBody:
+class _AsyncBody(Delivery):
     """An iterator, not an async generator: an agent that leaves the loop early must not leave a generator for the loop to clean up."""
-
-    def __init__(self, delivery: Delivery) -> None:
-        self._delivery = delivery
-        self._steps = delivery.body()
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> bytes:
         try:
-            for step in self._steps:
+            for step in self.body():
                 if isinstance(step, bytes):
                     return step
                 await asyncio.sleep(step)
         except BaseException:
-            self._delivery.close()
+            self.gone()
             raise
         raise StopAsyncIteration
 
     async def aclose(self) -> None:
-        self._delivery.close()
+        self.gone()

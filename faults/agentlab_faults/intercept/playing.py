@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Final, Protocol
+from typing import ClassVar, Final, Protocol
 
-from agentlab_faults.exchange import Break, Exchange, Part, Pause, Phase, Timeouts, TransportError
+from agentlab_faults.exchange import Break, Exchange, Part, Pause, Phase, TransportError, WireRequest
 from agentlab_faults.intercept.arming import Armed, End, OnEnd
 
 __all__ = ["FOREVER", "Delivery", "Fail", "framed"]
@@ -68,32 +68,30 @@ def _cut(body: Sequence[Part], length: int) -> list[Part]:
 
 
 class Delivery:
-    """One exchange on its way to one client; tells its end exactly once."""
+    """One exchange on its way to one client; tells its end exactly once. Each library has its own subclasses."""
 
-    __slots__ = ("_armed", "_body", "_exchange", "_fail", "_left", "_on_end", "_timeouts")
+    fail: ClassVar[Fail]
 
-    def __init__(
-        self, *, exchange: Exchange, body: Sequence[Part], timeouts: Timeouts, fail: Fail, on_end: OnEnd | None, armed: Armed
-    ) -> None:
-        self._exchange = exchange
-        self._body = body
-        self._timeouts = timeouts
-        self._fail = fail
+    def __init__(self, wire: WireRequest, exchange: Exchange, on_end: OnEnd | None, armed: Armed) -> None:
+        self._before = exchange.before
+        body = framed(exchange, wire.method)
+        self._timeouts = wire.timeouts
         self._on_end = on_end
         self._armed = armed
         self._left = len(exchange.before) + len(body)
+        self._steps = self._walk(body, last=True)
         if on_end is not None:
             armed.open.add(self)
 
     def before(self) -> Iterator[bytes | float]:
         """Seconds to be silent before the status line. Raises the library's exception where the exchange breaks or times out."""
-        return self._walk(self._exchange.before, last=False)
+        return self._walk(self._before, last=False)
 
     def body(self) -> Iterator[bytes | float]:
-        """Bytes to hand over and seconds to be silent between them. Raises like `before`."""
-        return self._walk(self._body, last=True)
+        """Bytes to hand over and seconds to be silent between them; asked again, it goes on where it was. Raises like `before`."""
+        return self._steps
 
-    def close(self) -> None:
+    def gone(self) -> None:
         """The client reads no further."""
         if self._on_end is not None:
             self.end("abandoned" if self._left else "delivered")
@@ -118,7 +116,7 @@ class Delivery:
                 self._left -= 1
             else:
                 self.end("broken")
-                raise self._fail(part.error, part.message, part.cause)
+                raise self.fail(part.error, part.message, part.cause)
         if last:
             self.end("delivered")
 
@@ -129,7 +127,7 @@ class Delivery:
         if limit is not None and past + pause.seconds > limit:
             yield max(0.0, limit - past)
             self.end("timeout")
-            raise self._fail(_TIMEOUTS[pause.phase], None, TimeoutError())
+            raise self.fail(_TIMEOUTS[pause.phase], None, TimeoutError())
         quiet[pause.phase] = past + pause.seconds
         while pause.seconds == math.inf:
             yield FOREVER
