@@ -1,6 +1,6 @@
 """Each fault of the wire, played to the real OpenAI SDK: what it raises or hands out, how often it tries, and how long it waits.
 
-The expectations stand in `golden/catalogue.json` under `openai`, with the SDK's version; they agree with the measured rows of the wire catalogue.
+The expectations stand in `golden/catalogue.json` under `openai`, with the SDK's version. They agree with what the wire catalogue measured.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def play(fault: Fault | None, *, asynchronous: bool = False, calls: bool | None 
                 good = fault.answer(request)
             elif isinstance(fault, Spoils):
                 good = fault.spoil(Served(completion(calls=wanted), good, request))
-            return good, lambda end: ended.append(simulation.now)
+            return good, lambda _: ended.append(simulation.now)
 
         with armed(handler) as watch:
             outcome = asked(simulation, asynchronous=asynchronous)
@@ -166,7 +166,7 @@ SHOWN: dict[str, Callable[[Any], bool]] = {
     "clock_skew_created": lambda got: got.created > 1_730_000_000,
     "content_empty_choices": lambda got: got.choices == [],
     "content_finish_filter": lambda got: (message(got).content, got.choices[0].finish_reason) == ("", "content_filter"),
-    "content_finish_length": lambda got: got.choices[0].finish_reason == "length" and TEXT.startswith(message(got).content) != TEXT,
+    "content_finish_length": lambda got: (message(got).content, got.choices[0].finish_reason) == (TEXT[:13], "length"),
     "content_message_null": lambda got: message(got) is None,
     "content_null": lambda got: message(got).content is None and not message(got).tool_calls,
     "content_refusal": lambda got: message(got).content is None and bool(message(got).refusal),

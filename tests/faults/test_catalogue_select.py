@@ -1,0 +1,157 @@
+"""From globs and points to schedules: names, order, and what is said when a name is wrong."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from agentlab_faults.catalogue import (
+    SHAPES,
+    UnknownFault,
+    UnknownMode,
+    add_mode,
+    all_modes,
+    mode_schedule,
+    modes_for,
+    nearest,
+    schedule_name,
+    select,
+    singles,
+)
+from agentlab_faults.fault import Fault, all_faults, register
+from agentlab_faults.points import Point
+from hypothesis import given
+from hypothesis import strategies as st
+
+PLAN = Point("openai.chat.1", "llm", "openai.chat", 1, calls_tools=True)
+SAY = Point("openai.chat.2", "llm", "openai.chat", 2)
+READ = Point("tool.lookup_order.1", "tool", "lookup_order", 1, effect="read")
+WRITE = Point("tool.refund.1", "tool", "refund", 1, effect="write")
+
+
+def ids(faults: list[type[Fault]]) -> list[str]:
+    return [fault.row.id for fault in faults]
+
+
+def test_a_glob_chooses_faults_by_id() -> None:
+    assert ids(select(["http_429*"])) == ["http_429_insufficient_quota", "http_429_rate", "http_429_slow_down"]
+
+
+def test_faults_come_boundary_by_boundary_and_by_id_whatever_the_globs_order() -> None:
+    assert ids(select(["tool_exception", "body_b*", "net_conn*", "http_500"])) == [
+        "net_conn_refused",
+        "net_connect_timeout",
+        "http_500",
+        "body_bom",
+        "tool_exception",
+    ]
+
+
+@given(st.lists(st.sampled_from(sorted(all_faults())), max_size=6))
+def test_the_order_and_repetition_of_globs_do_not_matter(globs: list[str]) -> None:
+    assert ids(select(globs)) == ids(select(sorted(set(globs), reverse=True)))
+    assert set(ids(select(globs))) == set(globs)
+
+
+@pytest.mark.parametrize(
+    ("glob", "sentence"),
+    [
+        ("http_429_rat", "No fault of the catalogue is named 'http_429_rat'; did you mean 'http_429_rate'?"),
+        ("net_con_refused*", "No fault of the catalogue is named 'net_con_refused*'; did you mean 'net_conn_refused'?"),
+        ("qqq", "No fault of the catalogue is named 'qqq'; `agentlab faults list` shows them all."),
+    ],
+)
+def test_an_unknown_glob_is_refused_with_the_nearest_name(glob: str, sentence: str) -> None:
+    with pytest.raises(UnknownFault) as refused:
+        select(["http_500", glob])
+    assert str(refused.value) == sentence
+
+
+def test_names_of_singles_say_point_fault_and_shape() -> None:
+    assert [schedule_name("openai.chat.2", "http_429_rate", shape) for shape in SHAPES] == [
+        "openai.chat.2-http_429_rate",
+        "openai.chat.2-http_429_rate-x3",
+        "openai.chat.2-http_429_rate-always",
+    ]
+
+
+def test_singles_go_point_by_point_fault_by_fault_shape_by_shape() -> None:
+    schedules = singles([PLAN, READ, WRITE, SAY], select(["http_500", "tool_args_empty", "tool_partial_success", "content_finish_length"]))
+    assert [schedule.name for schedule in schedules] == [
+        "openai.chat.1-http_500",
+        "openai.chat.1-http_500-x3",
+        "openai.chat.1-http_500-always",
+        "openai.chat.1-tool_args_empty",
+        "openai.chat.1-tool_args_empty-always",
+        "tool.refund.1-tool_partial_success",
+        "tool.refund.1-tool_partial_success-always",
+        "openai.chat.2-http_500",
+        "openai.chat.2-http_500-x3",
+        "openai.chat.2-http_500-always",
+        "openai.chat.2-content_finish_length",
+        "openai.chat.2-content_finish_length-always",
+    ]
+    [injection] = schedules[1].injections
+    assert (injection.fault.row.id, injection.at, injection.shape) == ("http_500", "openai.chat.1", "x3")
+
+
+def test_names_of_singles_are_unique_and_hold_nothing_that_node_ids_cannot() -> None:
+    names = [schedule.name for schedule in singles([PLAN, READ, WRITE, SAY], select(["*"]))]
+    assert len(names) == len(set(names))
+    assert not any(set(name) & set("#[]: ") for name in names)
+
+
+def test_no_points_no_singles() -> None:
+    assert singles([], select(["*"])) == []
+
+
+def test_a_mode_is_a_schedule_under_its_own_name() -> None:
+    schedule = mode_schedule("rate-limit-storm")
+    assert (schedule.name, schedule.mode) == ("rate-limit-storm", "rate-limit-storm")
+    [injection] = schedule.injections
+    assert (injection.at, injection.primary, injection.window.end) == (None, True, 30.0)
+
+
+def test_an_unknown_mode_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(UnknownMode, match=r"^No mode is named 'rate-limit-strom'; did you mean 'rate-limit-storm'\?$"):
+        mode_schedule("rate-limit-strom")
+
+
+def modes(*points: Point) -> set[str]:
+    return {mode.name for mode in modes_for(points)}
+
+
+def test_modes_need_the_points_that_they_strike() -> None:
+    without_tools = modes(SAY)
+    assert "primary-provider-outage" in without_tools
+    assert not without_tools & {"tool-timeouts", "broken-tool", "flaky-tools", "worst-day", "malformed-json", "lost-confirmations"}
+    assert modes(PLAN, READ, SAY) == set(all_modes()) - {"lost-confirmations"}
+    assert modes(PLAN, WRITE, SAY) == set(all_modes()) - {"wrong-data"}
+    assert modes(READ) & {"primary-provider-outage", "worst-day"} == set()
+
+
+def test_modes_come_in_the_catalogues_order() -> None:
+    assert [mode.name for mode in modes_for([PLAN, READ, WRITE, SAY])] == list(all_modes())
+
+
+def test_ids_and_names_are_taken_once() -> None:
+    fault = all_faults()["http_500"]
+    with pytest.raises(ValueError, match="registered already"):
+        register(fault.row)(fault)
+    with pytest.raises(ValueError, match="there already"):
+        add_mode(all_modes()["broken-tool"])
+
+
+def test_settings_are_checked() -> None:
+    with pytest.raises(ValueError, match="retry_afer"):
+        all_faults()["http_429_rate"].model_validate({"retry_afer": 3})
+
+
+def test_nothing_near_points_to_the_list() -> None:
+    assert nearest("zzz", ["abc"]) == "; `agentlab faults list` shows them all."
+
+
+def test_the_catalogue_loads_neither_sdk_nor_http_library() -> None:
+    code = "import sys, agentlab_faults.catalogue; print(*sorted({'openai', 'httpx', 'httpx2'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout.strip() == ""
