@@ -77,7 +77,6 @@ class Breaker:
         """Open now, for the reset time or `seconds`, whichever is longer: the dependency said itself that it is down."""
         self._until = time.monotonic() + max(self.policy.reset, seconds)
         self._failures = self._successes = 0
-        self._probe = None
         self._change("open")
 
     def _change(self, state: BreakerState) -> None:
@@ -87,8 +86,7 @@ class Breaker:
                 self._on_change(self.name, state)
 
     def _succeeded(self, permit: Permit) -> None:
-        if self._probe is permit:
-            self._probe = None
+        if self._was_probe(permit):
             self._successes += 1
             if self._successes >= self.policy.successes:
                 self._failures = self._successes = 0
@@ -97,7 +95,7 @@ class Breaker:
             self._failures = 0
 
     def _failed(self, permit: Permit) -> None:
-        if self._probe is permit:
+        if self._was_probe(permit):
             self.trip()
         elif self._state == "closed":
             self._failures += 1
@@ -105,8 +103,14 @@ class Breaker:
                 self.trip()
 
     def _released(self, permit: Permit) -> None:
-        if self._probe is permit:
-            self._probe = None
+        self._was_probe(permit)
+
+    def _was_probe(self, permit: Permit) -> bool:
+        """Whether the ended call was the probe, and one that still counts; either way there is room for the next."""
+        if self._probe is not permit:
+            return False
+        self._probe = None
+        return self._state == "half_open"
 
 
 class Permit:

@@ -1,0 +1,416 @@
+"""The agent on the real SDK: what models and the network do to it, and what comes out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from agentlab_faults.exchange import Exchange, Pause
+
+from agentlab import AllModelsFailedError, Bounds, Model, Reply, ResumeRefusedError, ToolRefusedError, tool
+from agentlab.agent import Agent
+
+from .conftest import Wire, call, error, raw, refused, say, silent
+
+PRIMARY = Model(name="gpt-4o-mini", timeout=8.0, connect_timeout=3.0)
+FALLBACK = Model(name="backup", base_url="https://llm.fallback.example/v1", limit_field="max_tokens", timeout=8.0)
+
+
+@tool
+async def look(item: str) -> dict[str, Any]:
+    """Look an item up."""
+    return {"item": item, "stock": 3}
+
+
+def agent(*, fallback: bool = True, **options: Any) -> Agent:
+    models = [PRIMARY, FALLBACK] if fallback else [PRIMARY]
+    options.setdefault("tools", [look])
+    options.setdefault("bounds", Bounds(seconds=45.0))
+    return Agent("test", instructions="Help.", models=models, **options)
+
+
+def ask(wire: Wire, asked: Agent, text: str = "How many apples?") -> Reply:
+    async def turn() -> Reply:
+        return await asked(text)
+
+    reply: Reply = wire.run(turn())
+    return reply
+
+
+LOOK = call(("look", {"item": "apples"}), ids=("call_a",))
+FINE = "There are 3 apples."
+
+
+def test_it_thinks_acts_and_observes(wire: Wire) -> None:
+    wire.primary(LOOK, say(FINE))
+    reply = ask(wire, agent())
+    assert (reply.text, reply.status, reply.answered_by, reply.resume) == (FINE, "complete", "full", None)
+    assert reply.usage.tokens == 220
+    (first, last) = reply.steps
+    (action,) = first.actions
+    assert (action.tool, action.input, json.loads(action.observation)) == ("look", {"item": "apples"}, {"item": "apples", "stock": 3})
+    assert (first.seconds, last.thought) == (1.0, FINE)
+    assert [message["role"] for message in wire.messages()] == ["system", "user", "assistant", "tool"]
+
+
+def test_it_remembers_the_conversation(wire: Wire) -> None:
+    wire.primary(say("Hello."), say("Bye."))
+    helper = agent()
+    ask(wire, helper, "Hi")
+    ask(wire, helper, "Ciao")
+    assert [message["content"] for message in wire.messages()[1:]] == ["Hi", "Hello.", "Ciao"]
+
+
+BAD_ANSWERS = {
+    "refused": refused(),
+    "500": error(500),
+    "429": error(429, "rate_limit_exceeded"),
+    "html": raw(b"<html>login</html>", content_type="text/html"),
+    "html as json": raw(b"<html>"),
+    "cut json": raw(b'{"choices": [{"mess'),
+    "null": raw(b"null"),
+    "empty object": raw(b"{}"),
+    "empty": raw(b""),
+    "not utf-8": raw(b'{"choices": "\xff"}'),
+    "deep": raw(b"[" * 100_000 + b"]" * 100_000),
+    "error in 200": raw(b'{"error": {"message": "overloaded"}}'),
+    "no choices": raw(b'{"choices": []}'),
+    "null message": raw(b'{"choices": [{"message": null, "finish_reason": "stop"}]}'),
+    "null content": say(None),
+    "blank content": say("  "),
+    "list content": say([{"type": "text", "text": "x"}]),
+    "number content": say(7),
+    "unfinished": say("There are", finish="pause"),
+    "announced calls": say("Let me look.", finish="tool_calls"),
+    "call without function": raw(
+        b'{"choices": [{"message": {"content": null, "tool_calls": [{"id": "x", "function": null}]}, "finish_reason": "tool_calls"}]}'
+    ),
+    "ten megabytes": say("x" * 1_000_000),
+}
+
+
+@pytest.mark.parametrize("bad", BAD_ANSWERS.values(), ids=BAD_ANSWERS)
+def test_an_answer_that_is_none_is_asked_for_again(wire: Wire, bad: Exchange) -> None:
+    wire.primary(bad, LOOK, bad, say(FINE))
+    wire.fallback(say("The fallback was not needed."))
+    reply = ask(wire, agent())
+    assert (reply.text, reply.status) == (FINE, "complete")
+    assert set(wire.asked) == {"api.openai.com"}
+
+
+@pytest.mark.parametrize("bad", BAD_ANSWERS.values(), ids=BAD_ANSWERS)
+def test_a_model_that_never_answers_makes_room_for_the_fallback_and_is_left_alone(wire: Wire, bad: Exchange) -> None:
+    wire.primary(bad)
+    wire.fallback(LOOK, say(FINE))
+    reply = ask(wire, agent())
+    assert (reply.text, reply.status, reply.answered_by) == (FINE, "complete", "full")
+    assert wire.asked[-2:] == ["llm.fallback.example"] * 2
+    assert wire.asked.count("api.openai.com") <= 6
+    assert reply.steps[-1].seconds == 1.0
+
+
+@pytest.mark.parametrize(
+    "once",
+    [error(401, "invalid_api_key"), error(429, "insufficient_quota"), error(404, "model_not_found"), error(422), error(400), error(403)],
+    ids=["key", "quota", "gone", "unprocessable", "bad request", "forbidden"],
+)
+def test_what_cannot_be_helped_by_trying_again_goes_to_the_fallback_at_once(wire: Wire, once: Exchange) -> None:
+    wire.primary(once)
+    wire.fallback(say(FINE))
+    assert ask(wire, agent()).text == FINE
+    assert wire.asked == ["api.openai.com", "llm.fallback.example"]
+    assert wire.now == 2.0
+
+
+@pytest.mark.parametrize("seconds", ["30", "300", "86400"])
+def test_a_longer_wait_than_the_deadline_allows_goes_to_the_fallback_at_once(wire: Wire, seconds: str) -> None:
+    wire.primary(error(429, "rate_limit_exceeded", (("retry-after", seconds),)))
+    wire.fallback(say(FINE))
+    assert ask(wire, agent()).text == FINE
+    assert wire.now == 2.0
+
+
+def test_a_model_that_asked_for_a_pause_gets_it_over_the_next_turns(wire: Wire) -> None:
+    wire.primary(error(429, "rate_limit_exceeded", (("retry-after", "300"),)), say("I am back."))
+    wire.fallback(say(FINE))
+    helper = agent()
+    ask(wire, helper)
+
+    async def later(seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    wire.run(later(200))
+    ask(wire, helper)
+    assert wire.asked == ["api.openai.com", "llm.fallback.example", "llm.fallback.example"]
+    wire.run(later(200))
+    assert ask(wire, helper).text == "I am back."
+
+
+def test_a_silent_model_does_not_eat_the_deadline(wire: Wire) -> None:
+    wire.primary(silent())
+    wire.fallback(LOOK, say(FINE))
+    assert ask(wire, agent()).text == FINE
+    assert wire.now < 20
+
+
+def test_a_body_that_drips_is_cut_by_the_time_for_the_whole_attempt(wire: Wire) -> None:
+    wire.primary(raw(*[part for _ in range(1000) for part in (b" ", Pause(5.0))]))
+    wire.fallback(say(FINE))
+    assert ask(wire, agent()).text == FINE
+    assert wire.now < 20
+
+
+def test_without_a_fallback_a_model_gets_all_of_its_retries(wire: Wire) -> None:
+    wire.primary(error(503), error(503), error(503), LOOK, silent(), say(FINE))
+    assert ask(wire, agent(fallback=False)).text == FINE
+
+
+def test_a_context_error_is_answered_with_a_smaller_request(wire: Wire) -> None:
+    @tool
+    async def read(page: int) -> str:
+        """Read a page."""
+        return f"{page} " * 2000
+
+    calls = [call(("read", {"page": n}), ids=(f"call_{n}",)) for n in range(2)]
+    wire.primary(*calls, error(400, "context_length_exceeded"), say(FINE))
+    assert ask(wire, agent(fallback=False, tools=[read])).text == FINE
+    before, after = (sum(len(json.dumps(m)) for m in wire.messages(n)) for n in (-2, -1))
+    assert after < before * 0.6
+    assert wire.messages(-1)[:2] == wire.messages(-2)[:2]
+
+
+def test_a_context_error_that_stays_is_not_asked_for_ever(wire: Wire) -> None:
+    wire.primary(error(400, "context_length_exceeded"))
+    wire.fallback(say(FINE))
+    assert ask(wire, agent()).text == FINE
+    assert wire.asked.count("api.openai.com") == 3
+
+
+def test_a_cut_answer_is_asked_for_again_with_more_room(wire: Wire) -> None:
+    wire.primary(say("There are", finish="length"), say(FINE))
+    assert ask(wire, agent(fallback=False)).text == FINE
+    assert [body["max_completion_tokens"] for _, body, _ in wire.requests] == [1024, 2048]
+
+
+def test_a_cut_tool_call_is_never_run(wire: Wire) -> None:
+    wire.primary(call(("look", '{"item": "app'), finish="length"), LOOK, say(FINE))
+    reply = ask(wire, agent(fallback=False))
+    assert [action.input for step in reply.steps for action in step.actions] == [{"item": "apples"}]
+
+
+@pytest.mark.parametrize("filtered", [say("", finish="content_filter"), error(400, "content_filter")], ids=["200", "400"])
+def test_a_filtered_answer_is_not_asked_for_again_but_elsewhere(wire: Wire, filtered: Exchange) -> None:
+    wire.primary(filtered)
+    wire.fallback(say(FINE))
+    assert ask(wire, agent()).text == FINE
+    assert wire.asked == ["api.openai.com", "llm.fallback.example"]
+
+
+def test_bad_arguments_are_corrected_by_the_model(wire: Wire) -> None:
+    wire.primary(call(("look", '{"item": "app'), ids=("call_a",)), call(("look", {"itme": "apples"}), ids=("call_b",)), LOOK, say(FINE))
+    reply = ask(wire, agent())
+    assert reply.text == FINE
+    told = [message["content"] for message in wire.messages() if message["role"] == "tool"]
+    assert "not valid JSON" in told[0]
+    assert "itme" in told[1]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [("look", '{"item": "app'), ("look", {"item": ["apples"]}), ("find", {"item": "apples"}), ("", {})],
+    ids=["cut", "type", "name", "none"],
+)
+def test_a_model_that_cannot_make_the_call_is_set_aside_and_its_attempts_forgotten(wire: Wire, bad: tuple[str, Any]) -> None:
+    wire.primary(call(bad))
+    wire.fallback(LOOK, say(FINE))
+    reply = ask(wire, agent())
+    assert (reply.text, reply.status) == (FINE, "complete")
+    assert wire.asked == ["api.openai.com"] * 3 + ["llm.fallback.example"] * 2
+    assert [message["role"] for message in wire.messages(3)] == ["system", "user"]
+
+
+def test_ids_are_made_good_before_they_are_kept(wire: Wire) -> None:
+    twice = call(("look", {"item": "apples"}), ("look", {"item": "pears"}), ids=("same", "same"))
+    without = call(("look", {"item": "plums"}), ids=(None,))
+    wire.primary(twice, without, say(FINE))
+    ask(wire, agent())
+    asked = [made["id"] for message in wire.messages() for made in message.get("tool_calls", ())]
+    told = [message["tool_call_id"] for message in wire.messages() if message["role"] == "tool"]
+    assert asked == told
+    assert len(set(asked)) == 3
+    assert asked[0] == "same"
+
+
+def test_one_call_asked_for_twice_in_one_answer_runs_once(wire: Wire) -> None:
+    ran = []
+
+    @tool
+    async def count(item: str) -> int:
+        """Count."""
+        ran.append(item)
+        return 3
+
+    wire.primary(call(("count", {"item": "a"}), ("count", {"item": "a"}), ids=("one", "two")), say(FINE))
+    assert ask(wire, agent(tools=[count])).text == FINE
+    assert ran == ["a"]
+    assert [message["tool_call_id"] for message in wire.messages() if message["role"] == "tool"] == ["one", "two"]
+
+
+def test_too_many_calls_in_one_answer_are_answered_but_not_run(wire: Wire) -> None:
+    many = call(*((("look", {"item": str(n)})) for n in range(128)), ids=tuple(f"id{n}" for n in range(128)))
+    wire.primary(many, say(FINE))
+    reply = ask(wire, agent())
+    assert reply.text == FINE
+    told = [message["content"] for message in wire.messages() if message["role"] == "tool"]
+    assert (len(told), sum("not run" in text for text in told)) == (128, 112)
+
+
+def test_garbage_in_an_answer_does_not_poison_the_next_request(wire: Wire) -> None:
+    wire.primary(call(("look", '{"item": "a\\ud83d\\u0000"}'), ids=("call_a",)), say("Fine \ud83d\0."), say("Still fine."))
+    helper = agent()
+    assert ask(wire, helper).text == "Fine \ufffd."
+    assert ask(wire, helper).text == "Still fine."
+
+
+def test_a_model_that_goes_in_circles_makes_room_for_the_fallback(wire: Wire) -> None:
+    wire.primary(*[call(("look", {"item": "apples"}), ids=(f"c{n}",)) for n in range(30)])
+    wire.fallback(say(FINE))
+    assert ask(wire, agent()).text == FINE
+    assert wire.asked == ["api.openai.com"] * 3 + ["llm.fallback.example"]
+
+
+def test_the_last_model_that_goes_back_and_forth_must_answer(wire: Wire) -> None:
+    calls = [call(("look", {"item": "ab"[n % 2]}), ids=(f"c{n}",)) for n in range(5)]
+    wire.primary(*calls, say("I am not sure."))
+    reply = ask(wire, agent(fallback=False))
+    assert wire.requests[-1][1]["tool_choice"] == "none"
+    assert (reply.status, reply.answered_by) == ("degraded", "reduced")
+
+
+def test_a_model_that_never_stops_calling_is_stopped(wire: Wire) -> None:
+    wire.primary(*[call(("look", {"item": str(n)}), ids=(f"c{n}",)) for n in range(99)])
+    reply = ask(wire, agent(fallback=False))
+    assert (reply.status, len(wire.requests)) == ("max_steps_exceeded", 8)
+
+
+def test_tokens_are_checked_before_a_call(wire: Wire) -> None:
+    wire.primary(*[call(("look", {"item": str(n)}), ids=(f"c{n}",)) for n in range(9)])
+    reply = ask(wire, agent(fallback=False, bounds=Bounds(tokens=1500)))
+    assert reply.status == "budget_exceeded"
+    assert reply.usage.tokens <= 1500
+
+
+def test_money_is_checked_before_a_call(wire: Wire) -> None:
+    dear = Model(name="dear", price=(1000.0, 10_000.0))
+    wire.primary(say(FINE))
+    reply = ask(wire, Agent("test", instructions="Help.", models=[dear], bounds=Bounds(money=5.0)))
+    assert (reply.status, wire.requests) == ("budget_exceeded", [])
+
+
+def test_usage_that_is_missing_or_absurd_is_estimated(wire: Wire) -> None:
+    wire.primary(say(FINE, prompt_tokens=-5, completion_tokens=0))
+    usage = ask(wire, agent()).usage
+    assert usage.estimated
+    assert usage.input_tokens > 10
+    assert usage.output_tokens > 1
+
+
+@pytest.mark.parametrize(
+    "dead", [refused(), silent(), error(503), error(401), error(400), raw(b"{}")], ids=["refused", "silent", "503", "401", "400", "{}"]
+)
+def test_when_no_model_answers_the_reply_is_honest_and_in_time(wire: Wire, dead: Exchange) -> None:
+    wire.primary(dead)
+    wire.fallback(dead)
+    helper = agent()
+    reply = ask(wire, helper)
+    assert (reply.status, reply.answered_by) == ("degraded", "safety_net")
+    assert "could not" in reply.text
+    assert isinstance(reply.error, AllModelsFailedError)
+    assert set(reply.error.failures) == {"gpt-4o-mini", "backup"}
+    assert wire.now < 45
+
+
+def test_models_that_are_known_dead_are_not_asked_again(wire: Wire) -> None:
+    wire.primary(error(503))
+    wire.fallback(error(503))
+    helper = agent()
+    ask(wire, helper)
+    requests, began = len(wire.requests), wire.now
+    assert ask(wire, helper).answered_by == "safety_net"
+    assert (len(wire.requests), wire.now) == (requests, began)
+
+
+def test_without_lower_layers_a_failed_turn_has_a_typed_status(wire: Wire) -> None:
+    wire.primary(error(503))
+    reply = ask(wire, agent(fallback=False, degrade=False))
+    assert reply.status == "incomplete"
+    assert "gpt-4o-mini failed 4 times" in reply.text
+
+
+def test_a_turn_that_did_not_complete_can_be_resumed_without_running_a_tool_twice(wire: Wire) -> None:
+    ran = []
+
+    @tool(effect="write")
+    async def pay(amount: float, idempotency_key: str) -> dict[str, bool]:
+        """Pay."""
+        ran.append((amount, idempotency_key))
+        return {"ok": True}
+
+    wire.primary(call(("pay", {"amount": 5.0}), ids=("call_a",)), error(400), say("Paid 5."))
+    helper = agent(fallback=False, tools=[pay])
+    cut = ask(wire, helper, "Pay 5")
+    assert (cut.status, cut.effects) == ("degraded", ("pay",))
+    assert "pay(amount=5.0)" in cut.text
+    handle = cut.resume
+    assert handle is not None
+
+    async def resume(name: str) -> Reply:
+        return await helper.resume(name)
+
+    assert wire.run(resume(handle)).text == "Paid 5."
+    assert len(ran) == 1
+    with pytest.raises(ResumeRefusedError):
+        wire.run(resume(handle))
+
+
+def test_a_cancelled_turn_leaves_a_valid_history(wire: Wire) -> None:
+    @tool
+    async def hang(item: str) -> str:
+        """Hang."""
+        await asyncio.sleep(1e6)
+        return item
+
+    wire.primary(call(("hang", {"item": "x"}), ids=("call_a",)), say(FINE))
+    helper = agent(tools=[hang])
+
+    async def cancelled() -> None:
+        task = asyncio.ensure_future(helper("go"))
+        await asyncio.sleep(3)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    wire.run(cancelled())
+    assert ask(wire, helper).text == FINE
+    assert [message["role"] for message in wire.messages()] == ["system", "user", "assistant", "tool", "user"]
+
+
+def test_two_models_or_tools_of_one_name_are_refused() -> None:
+    with pytest.raises(ValueError, match="same name"):
+        Agent("x", instructions="", models=[PRIMARY, PRIMARY])
+    with pytest.raises(ValueError, match="same name"):
+        Agent("x", instructions="", models=[PRIMARY], tools=[look, look])
+
+
+def test_a_refusal_of_a_tool_is_an_observation_like_any_other(wire: Wire) -> None:
+    @tool
+    async def find(order: str) -> str:
+        """Find."""
+        raise ToolRefusedError(f"There is no order {order}.")
+
+    wire.primary(call(("find", {"order": "1"}), ids=("call_a",)), say("I could not find order 1."))
+    reply = ask(wire, agent(tools=[find]))
+    assert (reply.status, reply.text) == ("complete", "I could not find order 1.")
+    assert "There is no order 1." in wire.messages()[-1]["content"]
