@@ -79,20 +79,24 @@ class ModelClient:
             self._sdk = None
 
     async def _create(self, request: Request, seconds: float, max_tokens: int) -> object:
+        """Ask through the SDK's `post`: its `create` walks all messages and tools by their types, to rename nothing, in half of a call's time."""
         from openai import Timeout  # noqa: PLC0415  # loaded at first use: importing agentlab stays cheap
+        from openai.types.chat import ChatCompletion  # noqa: PLC0415  # the same
 
-        options: dict[str, Any] = {self.model.limit_field: max_tokens}
-        if self.model.temperature is not None:
-            options["temperature"] = self.model.temperature
-        if request.tools:
-            options["tools"] = list(request.tools)
-            if not request.may_call:
-                options["tool_choice"] = "none"
         connect = min(self.model.connect_timeout, seconds)
         timeout = Timeout(seconds, connect=connect, pool=connect)
-        create: Any = self._client().chat.completions.create
-        completion: object = await create(model=self.model.name, messages=list(request.messages), timeout=timeout, **options)
-        return completion
+        body = self._body(request, max_tokens)
+        return await self._client().post("/chat/completions", cast_to=ChatCompletion, body=body, options={"timeout": timeout})
+
+    def _body(self, request: Request, max_tokens: int) -> dict[str, Any]:
+        body: dict[str, Any] = {"model": self.model.name, "messages": list(request.messages), self.model.limit_field: max_tokens}
+        if self.model.temperature is not None:
+            body["temperature"] = self.model.temperature
+        if request.tools:
+            body["tools"] = list(request.tools)
+            if not request.may_call:
+                body["tool_choice"] = "none"
+        return body
 
     def _client(self) -> AsyncOpenAI:
         if self._sdk is None:
