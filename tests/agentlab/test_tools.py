@@ -1,0 +1,452 @@
+"""Tools: schema, validation, timeouts, retries, effects at most once, and honesty about what is not known."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Literal
+
+import pytest
+
+from agentlab import Bounds, Model, Reply, Tool, ToolRefusedError, tool
+from agentlab.agent import Agent
+from agentlab.breaker import BreakerPolicy
+from agentlab.errors import InvalidArgumentsError, InvalidResultError
+
+from .conftest import Wire, call, error, say
+
+MODEL = Model(name="gpt-4o-mini", timeout=8.0)
+DONE = "Done."
+
+
+@tool
+async def book(room: str, nights: int = 1, kind: Literal["single", "double"] = "single") -> dict[str, Any]:
+    """Book a room."""
+    return {"room": room, "nights": nights, "kind": kind}
+
+
+def agent(*tools: Tool, **options: Any) -> Agent:
+    options.setdefault("bounds", Bounds(seconds=45.0))
+    return Agent("test", instructions="Help.", models=[MODEL], tools=tools, **options)
+
+
+def ask(wire: Wire, asked: Agent, text: str = "Go.") -> Reply:
+    async def turn() -> Reply:
+        return await asked(text)
+
+    reply: Reply = wire.run(turn())
+    return reply
+
+
+def told(wire: Wire, n: int = -1) -> list[str]:
+    return [message["content"] for message in wire.messages(n) if message["role"] == "tool"]
+
+
+class Broken:
+    """A tool body that fails in each given way in turn, then works. What it raises after committing is marked by `after`."""
+
+    def __init__(self, *errors: Exception, after: bool = False, forever: bool = False) -> None:
+        self.errors = list(errors)
+        self.after = after
+        self.forever = forever
+        self.keys: list[str] = []
+        self.commits: set[str] = set()
+
+    async def __call__(self, key: str = "") -> dict[str, bool]:
+        self.keys.append(key)
+        error = self.errors[0] if self.forever else self.errors.pop(0) if self.errors else None
+        if error is None or self.after:
+            self.commits.add(key)
+        if error is not None:
+            raise error
+        return {"ok": True}
+
+    def reader(self) -> Tool:
+        async def look(item: str) -> dict[str, bool]:
+            """Look."""
+            return await self()
+
+        return Tool(look)
+
+    def writer(self, **options: Any) -> Tool:
+        async def pay(amount: float, idempotency_key: str) -> dict[str, bool]:
+            """Pay."""
+            return await self(idempotency_key)
+
+        return Tool(pay, effect="write", **options)
+
+
+LOOK = call(("look", {"item": "x"}), ids=("call_l",))
+PAY = call(("pay", {"amount": 5}), ids=("call_p",))
+
+
+def test_the_schema_is_read_off_the_signature() -> None:
+    schema = book.schema["function"]
+    assert (schema["name"], schema["description"]) == ("book", "Book a room.")
+    assert schema["parameters"] == {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["room"],
+        "properties": {
+            "room": {"type": "string"},
+            "nights": {"type": "integer", "default": 1},
+            "kind": {"type": "string", "enum": ["single", "double"], "default": "single"},
+        },
+    }
+
+
+def test_an_idempotency_key_is_not_shown_to_the_model() -> None:
+    assert list(Broken().writer().schema["function"]["parameters"]["properties"]) == ["amount"]
+
+
+@pytest.mark.parametrize(
+    "arguments", [{}, {"room": 1}, {"room": "a", "nights": "many"}, {"room": "a", "extra": 1}, {"room": "a", "kind": "tent"}]
+)
+def test_arguments_that_do_not_fit_are_refused_by_name(arguments: dict[str, Any]) -> None:
+    with pytest.raises(InvalidArgumentsError, match=r"room|nights|extra|kind"):
+        book.validate(arguments)
+
+
+def test_arguments_get_their_types_and_defaults() -> None:
+    assert book.validate({"room": "a", "nights": "2"}) == {"room": "a", "nights": 2, "kind": "single"}
+
+
+def test_numbers_must_be_finite() -> None:
+    with pytest.raises(InvalidArgumentsError):
+        Broken().writer().validate({"amount": float("nan")})
+
+
+@pytest.mark.parametrize("result", ["text", 7, None, []])
+def test_a_result_of_another_type_than_declared_is_found(result: Any) -> None:
+    with pytest.raises(InvalidResultError, match="book"):
+        book.check(result)
+    assert book.check({"any": 1}) == {"any": 1}
+
+
+def test_a_parameter_without_a_type_cannot_be_shown_to_a_model() -> None:
+    def untyped(x) -> str:  # type: ignore[no-untyped-def]  # the point of the test
+        return str(x)
+
+    with pytest.raises(TypeError, match="untyped"):
+        _ = Tool(untyped).schema
+
+
+def test_a_method_is_a_tool_of_its_object(wire: Wire) -> None:
+    class Counter:
+        def __init__(self) -> None:
+            self.count = 0
+
+        @tool(effect="write")
+        async def add(self, n: int) -> int:
+            """Add."""
+            self.count += n
+            return self.count
+
+    one, other = Counter(), Counter()
+    wire.primary(call(("add", {"n": 2}), ids=("call_a",)), say(DONE))
+    ask(wire, agent(one.add))
+    assert (one.count, other.count) == (2, 0)
+    assert list(one.add.schema["function"]["parameters"]["properties"]) == ["n"]
+
+
+def test_a_sync_tool_runs_beside_the_loop(wire: Wire) -> None:
+    main = threading.get_ident()
+    seen = []
+
+    @tool
+    def slow(seconds: float) -> str:
+        """Sleep."""
+        time.sleep(seconds)
+        seen.append(main)
+        return "awake"
+
+    wire.primary(call(("slow", {"seconds": 2.0}), ("slow", {"seconds": 3.0}), ids=("a", "b")), say(DONE))
+    ask(wire, agent(slow))
+    assert len(seen) == 2
+    assert wire.now == pytest.approx(5.0)
+
+
+def test_a_sync_tool_that_hangs_is_left_behind(wire: Wire) -> None:
+    @tool(timeout=2.0)
+    def hang(item: str) -> str:
+        """Hang."""
+        time.sleep(1000)
+        return item
+
+    wire.primary(call(("hang", {"item": "x"}), ids=("a",)), say("I could not do it."))
+    reply = ask(wire, agent(hang))
+    assert reply.status == "degraded"
+    assert "hang" in reply.text
+    assert wire.now < 12
+
+
+def test_every_tool_has_a_timeout_without_asking() -> None:
+    assert book.timeout == 10.0
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("x"), TimeoutError(), ConnectionResetError(), KeyError("x")], ids=lambda e: type(e).__name__
+)
+def test_a_read_that_fails_twice_is_tried_again(wire: Wire, error: Exception) -> None:
+    body = Broken(error, error)
+    wire.primary(LOOK, say(DONE))
+    reply = ask(wire, agent(body.reader()))
+    assert (reply.text, reply.status, len(body.keys)) == (DONE, "complete", 3)
+    assert told(wire) == ['{"ok": true}']
+
+
+def test_a_write_is_tried_again_under_the_same_key(wire: Wire) -> None:
+    body = Broken(TimeoutError(), TimeoutError(), after=True)
+    wire.primary(PAY, say(DONE))
+    reply = ask(wire, agent(body.writer()))
+    assert (reply.text, reply.status, reply.effects, reply.unconfirmed) == (DONE, "complete", ("pay",), ())
+    assert (len(body.keys), len(body.commits)) == (3, 1)
+
+
+def test_a_write_without_a_key_is_not_tried_again_if_it_may_have_happened(wire: Wire) -> None:
+    tries = []
+
+    @tool(effect="external")
+    async def email(to: str) -> str:
+        """Send."""
+        tries.append(to)
+        raise TimeoutError
+
+    wire.primary(call(("email", {"to": "a"}), ids=("a",)), say("I am not sure the mail was sent."))
+    reply = ask(wire, agent(email))
+    assert tries == ["a"]
+    assert (reply.status, reply.unconfirmed) == ("degraded", ("email",))
+    assert "may have gone through" in reply.text
+    assert "email(to=a)" in reply.text
+
+
+def test_a_write_that_certainly_did_not_happen_is_not_named(wire: Wire) -> None:
+    @tool(effect="external")
+    async def email(to: str) -> str:
+        """Send."""
+        raise ConnectionRefusedError
+
+    wire.primary(call(("email", {"to": "a"}), ids=("a",)), say("I could not send it."))
+    reply = ask(wire, agent(email))
+    assert (reply.effects, reply.status) == ((), "degraded")
+    assert "gone through" not in reply.text
+
+
+def test_a_refusal_is_neither_tried_again_nor_an_effect(wire: Wire) -> None:
+    body = Broken(ToolRefusedError("Too much."), forever=True)
+    wire.primary(PAY, say("That is too much."))
+    reply = ask(wire, agent(body.writer()))
+    assert (len(body.keys), reply.effects, reply.status) == (1, (), "complete")
+
+
+def test_a_refusal_after_a_lost_attempt_leaves_the_effect_open(wire: Wire) -> None:
+    body = Broken(TimeoutError(), ToolRefusedError("Paid already."))
+    wire.primary(PAY, say("It was refused."))
+    reply = ask(wire, agent(body.writer()))
+    assert reply.unconfirmed == ("pay",)
+    assert "may have gone through" in reply.text
+
+
+def test_the_same_write_again_in_one_turn_is_done_once_and_in_the_next_turn_again(wire: Wire) -> None:
+    body = Broken()
+    again = call(("pay", {"amount": 5.0}), ids=("call_q",))
+    wire.primary(PAY, again, say(DONE), call(("pay", {"amount": 5}), ids=("call_r",)), say(DONE))
+    helper = agent(body.writer())
+    ask(wire, helper)
+    assert len(body.keys) == 1
+    assert "done already" in told(wire)[1]
+    ask(wire, helper)
+    assert len(set(body.keys)) == 2
+
+
+def test_a_repeatable_write_is_done_as_often_as_it_is_asked_for(wire: Wire) -> None:
+    body = Broken()
+    wire.primary(PAY, call(("pay", {"amount": 5}), ids=("call_q",)), say(DONE))
+    ask(wire, agent(body.writer(repeatable=True)))
+    assert len(set(body.keys)) == 2
+
+
+def test_a_write_that_ended_unknown_keeps_its_key_into_the_next_turn(wire: Wire) -> None:
+    body = Broken(*[TimeoutError()] * 3, after=True)
+    wire.primary(PAY, say("I am not sure."), call(("pay", {"amount": 5}), ids=("call_q",)), say(DONE))
+    helper = agent(body.writer())
+    assert ask(wire, helper).unconfirmed == ("pay",)
+    assert ask(wire, helper).unconfirmed == ()
+    assert len(body.commits) == 1
+
+
+def test_a_write_is_never_run_on_repaired_arguments(wire: Wire) -> None:
+    body = Broken()
+    wire.primary(call(("pay", "{'amount': 5}"), ids=("a",)), PAY, say(DONE))
+    ask(wire, agent(body.writer()))
+    assert len(body.keys) == 1
+    assert "not valid JSON" in told(wire)[0]
+
+
+def test_a_read_runs_on_arguments_that_can_be_read_in_one_way(wire: Wire) -> None:
+    wire.primary(call(("look", "{'item': 'x',}"), ids=("a",)), say(DONE))
+    assert ask(wire, agent(Broken().reader())).text == DONE
+    assert len(wire.requests) == 2
+
+
+def test_a_tool_that_keeps_failing_is_withdrawn_and_the_model_asked_again(wire: Wire) -> None:
+    body = Broken(RuntimeError("secret sk-123"), forever=True)
+    wire.primary(LOOK, call(("look", {"item": "x"}), ids=("call_2",)), say("I couldn't look it up."))
+    reply = ask(wire, agent(body.reader(), book))
+    assert (reply.status, reply.answered_by, len(body.keys)) == ("degraded", "reduced", 4)
+    assert "I could not use look" in reply.text
+    offered = [tool["function"]["name"] for tool in wire.requests[-1][1]["tools"]]
+    assert offered == ["book"]
+    assert "look" in wire.messages()[0]["content"]
+    assert "secret" not in json.dumps([body for _, body, _ in wire.requests]) + reply.text
+
+
+def test_a_broken_tool_is_not_offered_in_the_next_turn_and_probed_after_its_reset(wire: Wire) -> None:
+    body = Broken(*[RuntimeError()] * 4)
+    wire.primary(
+        LOOK,
+        call(("look", {"item": "x"}), ids=("b",)),
+        say("I couldn't."),
+        say("Still not."),
+        call(("look", {"item": "x"}), ids=("c",)),
+        say(DONE),
+    )
+    helper = agent(body.reader(), book, tool_breaker=BreakerPolicy(failures=4, reset=30))
+    ask(wire, helper)
+    second = ask(wire, helper)
+    assert (second.answered_by, second.status) == ("reduced", "degraded")
+    assert "I could not use look" in second.text
+
+    async def later() -> None:
+        await asyncio.sleep(31)
+
+    wire.run(later())
+    third = ask(wire, helper)
+    assert (third.text, third.status) == (DONE, "complete")
+
+
+def test_a_call_of_a_withdrawn_tool_is_told_what_there_is(wire: Wire) -> None:
+    body = Broken(RuntimeError(), forever=True)
+    more = [call(("look", {"item": "x"}), ids=(f"c{n}",)) for n in range(3)]
+    wire.primary(LOOK, *more, say("I couldn't."))
+    reply = ask(wire, agent(body.reader(), book))
+    assert reply.status == "degraded"
+    assert "Tools: book" in told(wire)[-1]
+
+
+@pytest.mark.parametrize("empty", [None, "", [], {}])
+def test_an_empty_result_is_said(wire: Wire, empty: Any) -> None:
+    async def look(item: str) -> Any:
+        """Look."""
+        return empty
+
+    wire.primary(LOOK, say(DONE))
+    ask(wire, agent(Tool(look)))
+    assert told(wire) == ["(look found nothing for these arguments)"]
+
+
+def test_a_huge_result_is_cut_with_a_note(wire: Wire) -> None:
+    async def look(item: str) -> str:
+        """Look."""
+        return "x" * 3_000_000
+
+    wire.primary(LOOK, say(DONE))
+    assert ask(wire, agent(Tool(look))).text == DONE
+    assert len(told(wire)[0]) < 20_100
+    assert told(wire)[0].endswith("[cut: 2980000 more characters]")
+
+
+def test_a_wrong_result_of_a_read_is_asked_for_again(wire: Wire) -> None:
+    results: list[Any] = ["<html>", {"stock": 3}]
+
+    async def look(item: str) -> dict[str, int]:
+        """Look."""
+        return results.pop(0)  # type: ignore[no-any-return]  # the wrong type is the point
+
+    wire.primary(LOOK, say(DONE))
+    assert ask(wire, agent(Tool(look))).status == "complete"
+    assert told(wire) == ['{"stock": 3}']
+
+
+def test_a_wrong_result_of_a_write_leaves_the_effect_open(wire: Wire) -> None:
+    async def pay(amount: float, idempotency_key: str) -> dict[str, bool]:
+        """Pay."""
+        return "<html>"  # type: ignore[return-value]  # the wrong type is the point
+
+    wire.primary(PAY, say("It is not clear."))
+    assert ask(wire, agent(Tool(pay, effect="write"))).unconfirmed == ("pay",)
+
+
+@dataclasses.dataclass
+class Stock:
+    """How many there are."""
+
+    count: int
+
+
+def test_a_dataclass_is_shown_as_json(wire: Wire) -> None:
+    async def look(item: str) -> Stock:
+        """Look."""
+        return Stock(3)
+
+    wire.primary(LOOK, say(DONE))
+    ask(wire, agent(Tool(look)))
+    assert told(wire) == ['{"count": 3}']
+
+
+def test_every_call_passes_the_one_seam(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[str, dict[str, Any], str | None]] = []
+
+    async def seam(self: Tool, arguments: dict[str, Any], call_id: str | None = None) -> Any:
+        seen.append((self.name, arguments, call_id))
+        return {"ok": True}
+
+    body = Broken(RuntimeError("the body must not run"), forever=True)
+    helper = agent(body.reader(), body.writer())
+    monkeypatch.setattr(Tool, "call", seam)
+    wire.primary(call(("look", {"item": "x"}), ("pay", {"amount": 5}), ids=("a", "b")), say(DONE))
+    assert ask(wire, helper).text == DONE
+    assert [(name, call_id) for name, _, call_id in seen] == [("look", "a"), ("pay", "b")]
+    assert seen[0][1] == {"item": "x"}
+    assert sorted(seen[1][1]) == ["amount", "idempotency_key"]
+
+
+def test_parallel_reads_run_side_by_side_and_writes_in_order(wire: Wire) -> None:
+    order: list[str] = []
+
+    def made(name: str, **options: Any) -> Tool:
+        async def body(n: int) -> int:
+            """Wait."""
+            order.append(f"+{name}{n}")
+            await asyncio.sleep(1)
+            order.append(f"-{name}{n}")
+            return n
+
+        return Tool(body, name=name, **options)
+
+    reads = call(("r", {"n": 1}), ("r", {"n": 2}), ids=("a", "b"))
+    writes = call(("w", {"n": 1}), ("w", {"n": 2}), ids=("c", "d"))
+    wire.primary(reads, writes, say(DONE))
+    ask(wire, agent(made("r"), made("w", effect="write")))
+    assert order == ["+r1", "+r2", "-r1", "-r2", "+w1", "-w1", "+w2", "-w2"]
+
+
+OUTAGES: dict[str, Callable[[], list[Any]]] = {"503": lambda: [error(503)], "400": lambda: [error(400)]}
+
+
+@pytest.mark.parametrize("outage", OUTAGES)
+def test_a_write_before_an_outage_is_named_and_never_denied(wire: Wire, outage: str) -> None:
+    wire.primary(PAY, *OUTAGES[outage]())
+    reply = ask(wire, agent(Broken().writer()))
+    assert (reply.answered_by, reply.effects) == ("safety_net", ("pay",))
+    assert "This went through: pay(amount=5.0)." in reply.text
+    assert "Nothing was changed" not in reply.text
+
+
+def test_an_outage_before_any_write_is_said_to_have_changed_nothing(wire: Wire) -> None:
+    wire.primary(error(503))
+    assert "Nothing was changed" in ask(wire, agent(Broken().writer())).text
