@@ -37,6 +37,8 @@ def check(loaded: LoadedSuite) -> None:
 def _scenario(loaded: LoadedSuite, name: str, scenario: Scenario) -> None:
     trail = ("scenarios", name)
     known = [*all_modes(), *all_faults()]
+    _known(loaded, scenario.modes or (), (*trail, "modes"), all_modes(), "mode")
+    _known(loaded, scenario.faults or (), (*trail, "faults"), all_faults(), "fault")
     _known(loaded, scenario.under, (*trail, "under"), known, "mode or fault")
     _known(loaded, scenario.skip, (*trail, "skip"), known, "mode or fault")
     _declared(loaded, scenario.claims, (*trail, "claims"))

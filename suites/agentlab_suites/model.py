@@ -184,6 +184,9 @@ class Scenario(_Keys):
     """One prompt or several turns, the model's script, and what must hold."""
 
     weight: Annotated[Number, Field(gt=0, le=100)] = 1.0
+    modes: tuple[str, ...] | None = None
+    faults: tuple[str, ...] | None = None
+    """What this scenario is played under, instead of the suite's choice."""
     prompt: str | None = None
     turns: Annotated[tuple[PromptField, ...], Field(min_length=1)] | None = None
     script: Annotated[tuple[Turn, ...], Field(min_length=1)]

@@ -131,15 +131,20 @@ def cells_of(prepared: Prepared, discovered: Sequence[Discovered], globs: Sequen
     `globs` (of `--faults`) choose faults and modes instead of the suite's own choice. A scenario whose discovery failed has one item, unless
     `force` makes its cells all the same. Raises BadInput for a glob that matches nothing.
     """
-    faults, modes = _chosen(prepared.loaded, globs)
+    chosen = _chosen_by(globs) if globs else None
     by_name = {found.scenario: found for found in discovered}
-    return [cell for scene in prepared.scenes for cell in _cells(scene, by_name[scene.name], faults, modes, force)]
+    return [cell for scene in prepared.scenes for cell in _cells(scene, by_name[scene.name], chosen or _chosen(scene), force)]
 
 
-def _cells(scene: Scene, found: Discovered, faults: Sequence[type[Fault]], modes: Sequence[str], force: bool) -> Iterator[PlannedCell]:
+Chosen = tuple[list[type[Fault]], list[str]]
+"""Faults for singles, and names of modes."""
+
+
+def _cells(scene: Scene, found: Discovered, chosen: Chosen, force: bool) -> Iterator[PlannedCell]:
     if found.failure and not force:
         yield PlannedCell(scene, "discovery", FAULT_FREE, found)
         return
+    faults, modes = chosen
     yield PlannedCell(scene, "control", FAULT_FREE, found)
     for schedule in singles(found.points, faults):
         yield PlannedCell(scene, "single", schedule, found)
@@ -148,18 +153,16 @@ def _cells(scene: Scene, found: Discovered, faults: Sequence[type[Fault]], modes
             yield PlannedCell(scene, "mode", mode_schedule(mode.name), found)
 
 
-def _chosen(loaded: LoadedSuite, globs: Sequence[str]) -> tuple[list[type[Fault]], list[str]]:
-    """(faults for singles, names of modes). Without any choice: every fault, no mode."""
-    suite = loaded.suite
-    if globs:
-        return _chosen_by(globs)
-    faults = suite.faults
-    if faults is None and (suite.modes is None or suite.explore == "singles"):
+def _chosen(scene: Scene) -> Chosen:
+    """The scenario's own choice, else the suite's; where nothing is chosen, every fault and no mode."""
+    own, suite = scene.scenario, scene.loaded.suite
+    modes, faults = (own.modes, own.faults) if own.modes is not None or own.faults is not None else (suite.modes, suite.faults)
+    if faults is None and (modes is None or suite.explore == "singles"):
         faults = ("*",)
-    return select(faults or ()), [name for name in all_modes() if any(fnmatchcase(name, glob) for glob in suite.modes or ())]
+    return select(faults or ()), [name for name in all_modes() if any(fnmatchcase(name, glob) for glob in modes or ())]
 
 
-def _chosen_by(globs: Sequence[str]) -> tuple[list[type[Fault]], list[str]]:
+def _chosen_by(globs: Sequence[str]) -> Chosen:
     modes = [name for name in all_modes() if any(fnmatchcase(name, glob) for glob in globs)]
     of_faults = []
     for glob in globs:
