@@ -12,7 +12,7 @@ import typer
 
 from agentlab.commands.console import UNDECIDABLE, CommandError, fix_hash_seed, print_json, stderr
 from agentlab.commands.progress import CellProgress
-from agentlab.commands.pytest_front import run_pytest
+from agentlab.commands.pytest_front import run_pytest, with_plugin
 from agentlab.commands.results import LAST, load, print_summary, write_report
 from agentlab.commands.suites import shipped_suites
 
@@ -41,6 +41,7 @@ def demo(
     fix_hash_seed()
     begin = time.perf_counter()
     results = Path.cwd() / LAST / "results.jsonl"
+    results.unlink(missing_ok=True)
     progress = CellProgress(stderr())
     code = run_pytest(arguments(workers, results), plugins=[progress.plugin()])
     progress.close()
@@ -51,23 +52,13 @@ def demo(
 
 
 def arguments(workers: int, results: Path) -> list[str]:
-    """pytest's arguments: nothing of the user's own pytest settings, and no output but ours."""
+    """pytest's arguments: no settings and no plugins of the user's, and no output but ours."""
     os.environ.pop("PYTEST_ADDOPTS", None)
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     suites = [str(path) for path in shipped_suites().values()]
-    ours = [
-        "-p",
-        "agentlab",
-        "-p",
-        "no:terminal",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:randomly",
-        "-o",
-        "addopts=",
-        f"--agentlab-results={results}",
-    ]
-    return [*suites, f"--rootdir={Path.cwd()}", *ours, *(["-p", "xdist", f"--numprocesses={workers}"] if workers else [])]
+    alone = [f"--config-file={os.devnull}", f"--rootdir={Path.cwd()}", "-p", "no:terminal", "-p", "no:cacheprovider"]
+    spread = ["-p", "xdist", f"--numprocesses={workers}"] if workers else []
+    return [*suites, *alone, *with_plugin(), f"--agentlab-results={results}", *spread]
 
 
 def tell(results: Path, report: Path, *, as_json: bool) -> Verdict:
