@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Literal
 
 from agentlab_reports.schema import CellLine, Fingerprint, Header, Outcome, SuiteResults, Waiver
-from agentlab_reports.words import UNJUDGED, is_control, worseness
+from agentlab_reports.words import UNJUDGED, is_control, strike_name, worseness
 
 __all__ = ["Change", "Changes", "changes_between"]
 
@@ -26,6 +26,9 @@ class Change:
     id: str
     before: Outcome | None
     after: Outcome | None
+    scenario: str
+    strike: str
+    """The fault or mode."""
     note: str = ""
 
 
@@ -43,6 +46,14 @@ class Changes:
         """The changes of one kind."""
         return [change for change in self.cells if change.kind == kind]
 
+    def grouped(self) -> list[tuple[Change, int]]:
+        """All but the new cells: one for each kind, outcome, scenario and fault, with how many more there are of it."""
+        groups: dict[tuple[str, ...], list[Change]] = {}
+        for change in self.cells:
+            if change.kind != "new":
+                groups.setdefault((change.kind, change.after or "", change.suite, change.scenario, change.strike), []).append(change)
+        return [(group[-1], len(group) - 1) for group in groups.values()]
+
 
 def changes_between(suites: Sequence[SuiteResults], baseline: Sequence[SuiteResults], today: dt.date) -> Changes:
     """Compare a run with its baseline, suite by suite. `today` decides whether a waiver still holds."""
@@ -58,11 +69,8 @@ def changes_between(suites: Sequence[SuiteResults], baseline: Sequence[SuiteResu
         cells += _cells(suite, old, today)
         agent += _differences(old.header, suite.header)
     for name, gone in before.items():
-        cells += [
-            Change("removed", name, cell.id, cell.outcome, None, "its whole suite is not in this run")
-            for cell in gone.cells
-            if not is_control(cell)
-        ]
+        note = "its whole suite is not in this run"
+        cells += [_gone("removed", name, cell, note) for cell in gone.cells if not is_control(cell)]
     order = {kind: place for place, kind in enumerate(("regressed", "removed", "lost", "fixed", "exposure", "waived", "new"))}
     cells.sort(key=lambda change: (order[change.kind], -worseness(change.after) if change.after else 0, change.suite, change.id))
     return Changes(tuple(cells), tuple(agent), tuple(strangers))
@@ -73,7 +81,9 @@ def _cells(suite: SuiteResults, old: SuiteResults, today: dt.date) -> list[Chang
     then = {cell.id: cell for cell in old.cells if not is_control(cell)}
     name = suite.header.suite
     found = [change for key, cell in now.items() if key in then and (change := _change(then[key], cell))]
-    found += [Change("new", name, key, None, cell.outcome) for key, cell in now.items() if key not in then]
+    found += [
+        Change("new", name, key, None, cell.outcome, cell.scenario, strike_name(cell)) for key, cell in now.items() if key not in then
+    ]
     for key, cell in then.items():
         if key not in now and cell.scenario not in suite.header.discovery_errors:
             found.append(_removed(name, cell, suite.header.waivers, today))
@@ -92,16 +102,20 @@ def _change(before: CellLine, after: CellLine) -> Change | None:
         kind = "lost"
     else:
         kind = "regressed" if worseness(after.outcome) > worseness(before.outcome) else "fixed"
-    return Change(kind, after.suite, after.id, before.outcome, after.outcome)
+    return Change(kind, after.suite, after.id, before.outcome, after.outcome, after.scenario, strike_name(after))
 
 
 def _removed(suite: str, cell: CellLine, waivers: Sequence[Waiver], today: dt.date) -> Change:
     waiver = next((w for w in waivers if _matches(w, cell)), None)
     if waiver is None:
-        return Change("removed", suite, cell.id, cell.outcome, None, "")
+        return _gone("removed", suite, cell, "")
     if _ended(waiver, today):
-        return Change("removed", suite, cell.id, cell.outcome, None, f"its waiver ended on {waiver.until}")
-    return Change("waived", suite, cell.id, cell.outcome, None, f"until {waiver.until}: {waiver.reason}")
+        return _gone("removed", suite, cell, f"its waiver ended on {waiver.until}")
+    return _gone("waived", suite, cell, f"until {waiver.until}: {waiver.reason}")
+
+
+def _gone(kind: Kind, suite: str, cell: CellLine, note: str) -> Change:
+    return Change(kind, suite, cell.id, cell.outcome, None, cell.scenario, strike_name(cell), note)
 
 
 def _matches(waiver: Waiver, cell: CellLine) -> bool:

@@ -47,7 +47,7 @@ def render_html(suites: Sequence[SuiteResults], verdict: Verdict, baseline: Sequ
             meta=views.meta(suites, verdict),
             chips=views.chips(verdict),
             figures=views.figures(verdict),
-            changed=views.changed(suites, verdict),
+            changed=verdict.changes.grouped() if verdict.changes else [],
             fresh=len(verdict.changes.of("new")) if verdict.changes else 0,
             proof=views.proof(verdict),
             rates=views.rates(suites),

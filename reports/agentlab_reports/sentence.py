@@ -12,7 +12,7 @@ from agentlab_reports.gate import Condition, Decision, Group, is_below_best
 from agentlab_reports.schema import CellLine, Outcome, SuiteResults
 from agentlab_reports.words import is_exercised, is_scored, strike_name, worseness
 
-__all__ = ["Mention", "sentence_of"]
+__all__ = ["Mention", "sentence_of", "strikes_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,7 @@ _DOES: dict[Outcome, str] = {
     "budget": "runs away with its budget",
     "clean_failure": "gives up",
     "degraded_honest": "answers less than it could",
+    "success": "breaks a rule on the way to success",
 }
 _DO: dict[Outcome, str] = {
     "duplicate_effect": "repeat a side effect",
@@ -43,6 +44,7 @@ _DO: dict[Outcome, str] = {
     "budget": "run away with their budget",
     "clean_failure": "give up",
     "degraded_honest": "answer less than they could",
+    "success": "break a rule on the way to success",
 }
 _NAMED = 2
 
@@ -92,7 +94,7 @@ def _harm(suites: Sequence[SuiteResults], deciding: Sequence[Condition], changes
     if not chosen or deciding[0].group != Group.HARM:
         return ()
     after = " that the baseline survived" if regressed else ""
-    strikes = _strikes(chosen)
+    strikes = strikes_of(chosen)
     named, rest = strikes[:_NAMED], strikes[_NAMED:]
     parts: list[str | Mention] = []
     for place, strike in enumerate(named):
@@ -108,7 +110,7 @@ def _falls_short(cell: CellLine) -> bool:
     return is_below_best(cell) or (is_scored(cell) and not cell.passed)
 
 
-def _strikes(cells: Sequence[CellLine]) -> list[list[CellLine]]:
+def strikes_of(cells: Sequence[CellLine]) -> list[list[CellLine]]:
     """The cells by outcome, scenario and fault; the worst and heaviest first."""
     groups: dict[tuple[Outcome, str, str, str], list[CellLine]] = {}
     for cell in sorted(cells, key=lambda cell: (-worseness(cell.outcome), -cell.weight, cell.suite, cell.id)):

@@ -89,12 +89,12 @@ def _changes(verdict: Verdict) -> Iterator[Line]:
         return
     yield []
     yield [("Since the baseline", "bold")]
-    shown = [change for change in changes.cells if change.kind in {"regressed", "removed", "lost", "fixed"}]
-    for change in shown[:_SHOWN]:
+    shown = [(change, more) for change, more in changes.grouped() if change.kind not in {"waived", "exposure"}]
+    for change, more in shown[:_SHOWN]:
         style = "red" if change.kind in {"regressed", "removed"} else "green" if change.kind == "fixed" else ""
-        after = NAMES[change.after] if change.after else "gone"
-        before = NAMES[change.before] if change.before else "new"
-        yield [(f"  {change.kind:<10}", style), (change.id, "bold"), (f"  {before} -> {after}", "")]
+        before, after = (NAMES[outcome] if outcome else "gone" for outcome in (change.before, change.after))
+        again = f"  and {more} more of this scenario and fault" if more else ""
+        yield [(f"  {change.kind:<10}", style), (change.id, "bold"), (f"  {before} -> {after}", ""), (again, "dim")]
     if len(shown) > _SHOWN:
         yield [(f"  and {len(shown) - _SHOWN} more", "dim")]
     for sentence in changes.agent:
@@ -113,7 +113,8 @@ def _worst(verdict: Verdict) -> Iterator[Line]:
 
 
 def _cell(cell: CellRef) -> Line:
-    return [(f"  {MARKS[cell.outcome]:>2} ", "red"), (cell.id, "bold"), (f"  {NAMES[cell.outcome]}", "red")]
+    more = f"  and {cell.more} more of this scenario and fault" if cell.more else ""
+    return [(f"  {MARKS[cell.outcome]:>2} ", "red"), (cell.id, "bold"), (f"  {NAMES[cell.outcome]}", "red"), (more, "dim")]
 
 
 def _fixes(verdict: Verdict) -> Iterator[Line]:

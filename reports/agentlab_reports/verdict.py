@@ -16,8 +16,8 @@ from agentlab_reports.fixes import Fix, fixes_of
 from agentlab_reports.gate import Condition, Decision, conditions_of, decide, is_below_best, removed_suites
 from agentlab_reports.schema import CellLine, Outcome, SuiteResults
 from agentlab_reports.score import RollUp, Score, cell_score, roll_up, score_suites
-from agentlab_reports.sentence import Mention, sentence_of
-from agentlab_reports.words import is_control, is_exercised, worseness
+from agentlab_reports.sentence import Mention, sentence_of, strikes_of
+from agentlab_reports.words import is_control, is_exercised
 
 __all__ = ["CellRef", "Layer", "Verdict", "evaluate"]
 
@@ -35,6 +35,8 @@ class CellRef:
     """0 to 1."""
     why: str
     replay: str
+    more: int = 0
+    """How many more cells of the same scenario and fault ended like it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,15 +143,14 @@ def _roll_ups(cells: Iterable[CellLine], group: Callable[[CellLine], str]) -> tu
     return tuple(roll_up(name, pairs) for name, pairs in sorted(groups.items()))
 
 
-def _ref(cell: CellLine) -> CellRef:
-    return CellRef(cell.suite, cell.id, cell.outcome, cell_score(cell), cell.why, cell.replay)
+def _ref(cell: CellLine, more: int = 0) -> CellRef:
+    return CellRef(cell.suite, cell.id, cell.outcome, cell_score(cell), cell.why, cell.replay, more)
 
 
 def _worst(cells: Sequence[CellLine], most: int = 10) -> tuple[CellRef, ...]:
-    """The worst cells that fall short: harm first, then by what they weigh."""
+    """The worst cells that fall short, one for each scenario and fault: harm first, then by what they weigh."""
     short = [cell for cell in cells if is_below_best(cell) or (is_exercised(cell) and not cell.passed)]
-    short.sort(key=lambda cell: (-worseness(cell.outcome), -cell.weight, cell.suite, cell.id))
-    return tuple(_ref(cell) for cell in short[:most])
+    return tuple(_ref(strike[0], len(strike) - 1) for strike in strikes_of(short)[:most])
 
 
 def _layers(suites: Sequence[SuiteResults]) -> tuple[Layer, ...]:

@@ -6,15 +6,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agentlab_reports.changes import Change
 from agentlab_reports.gate import Condition, State
 from agentlab_reports.heatmap import BOUNDARIES, boundary_of
 from agentlab_reports.schema import OUTCOMES, Outcome, SuiteResults
 from agentlab_reports.score import RollUp
 from agentlab_reports.verdict import Layer, Verdict
-from agentlab_reports.words import UNJUDGED, is_exercised, strike_name
+from agentlab_reports.words import UNJUDGED, is_exercised, strike_name, worseness
 
-__all__ = ["Chip", "boundaries", "changed", "chips", "exposed", "figures", "layers", "legend", "meta", "proof", "rates", "share", "subject"]
+__all__ = ["Chip", "boundaries", "chips", "exposed", "figures", "layers", "legend", "meta", "proof", "rates", "share", "subject"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +81,6 @@ def _whole(value: float | None) -> str:
     return "\N{EN DASH}" if value is None else f"{value:.0f}"
 
 
-def changed(suites: Sequence[SuiteResults], verdict: Verdict) -> list[tuple[Change, int]]:
-    """The changes that the first screen lists: one for each scenario, fault and kind, with how many more there are of it."""
-    strikes = {(cell.suite, cell.id): (cell.scenario, strike_name(cell)) for suite in suites for cell in suite.cells}
-    groups: dict[tuple[object, ...], list[Change]] = {}
-    for change in verdict.changes.cells if verdict.changes else ():
-        if change.kind != "new":
-            what = strikes.get((change.suite, change.id), (change.id,))
-            groups.setdefault((change.kind, change.suite, change.after, *what), []).append(change)
-    return [(group[-1], len(group) - 1) for group in groups.values()]
-
-
 def proof(verdict: Verdict) -> list[tuple[str, str]]:
     """What a clean run shows for itself."""
     ways = sum(1 for layer in verdict.layers if layer.judged and layer.name != "unknown")
@@ -126,9 +114,8 @@ def share(value: float) -> str:
 
 def legend(verdict: Verdict) -> list[tuple[Outcome, int]]:
     """Outcomes that occurred, best first."""
-    judged = [outcome for outcome in reversed(OUTCOMES) if outcome not in UNJUDGED]
-    shown = [*judged, *(outcome for outcome in OUTCOMES if outcome in UNJUDGED)]
-    return [(outcome, verdict.outcomes[outcome]) for outcome in shown if verdict.outcomes.get(outcome)]
+    order: list[Outcome] = sorted(OUTCOMES, key=lambda outcome: (outcome in UNJUDGED, worseness(outcome)))
+    return [(outcome, verdict.outcomes[outcome]) for outcome in order if verdict.outcomes.get(outcome)]
 
 
 def boundaries(suites: Sequence[SuiteResults], verdict: Verdict) -> list[tuple[RollUp, str, int, int]]:

@@ -37,15 +37,44 @@ POINTS = {
 FAULTS = {
     "network": ["net_connect_timeout", "net_read_timeout", "net_dns_failure", "net_reset", "net_tls_failure", "net_pool_timeout"],
     "provider-http": [
-        "http_429_rate", "http_429_quota", "http_500", "http_502_html", "http_503", "http_529_overloaded", "http_408", "http_401", "http_403",
-        "http_404_model", "http_400_context", "http_400_content_filter", "http_504", "http_slow",
+        "http_429_rate",
+        "http_429_quota",
+        "http_500",
+        "http_502_html",
+        "http_503",
+        "http_529_overloaded",
+        "http_408",
+        "http_401",
+        "http_403",
+        "http_404_model",
+        "http_400_context",
+        "http_400_content_filter",
+        "http_504",
+        "http_slow",
     ],
     "content": [
-        "content_truncated", "content_empty", "content_refusal", "content_bad_json_arguments", "content_unknown_tool", "content_length_cut",
-        "content_no_choices", "content_null", "content_wrong_fact", "content_html",
+        "content_truncated",
+        "content_empty",
+        "content_refusal",
+        "content_bad_json_arguments",
+        "content_unknown_tool",
+        "content_length_cut",
+        "content_no_choices",
+        "content_null",
+        "content_wrong_fact",
+        "content_html",
     ],
-    "tool": ["tool_timeout", "tool_timeout_after_commit", "tool_raises", "tool_empty", "tool_bad_schema", "tool_stale", "tool_huge", "tool_twice"],
-}  # fmt: skip
+    "tool": [
+        "tool_timeout",
+        "tool_timeout_after_commit",
+        "tool_raises",
+        "tool_empty",
+        "tool_bad_schema",
+        "tool_stale",
+        "tool_huge",
+        "tool_twice",
+    ],
+}
 MODES = ["primary-provider-outage", "all-providers-outage", "rate-limit-storm", "tool-timeouts", "malformed-json"]
 AGENT_SHOULD = {
     "network": "Retry with backoff inside the deadline, then fail over to another provider.",
@@ -68,7 +97,7 @@ def suite(
     *, healthy: bool = False, shapes: Iterable[str] = ("once", "x3", "always"), seed: int = 1729, name: str = "customer_support"
 ) -> SuiteResults:
     """The whole suite: some 900 cells with three shapes. `healthy`: no cell does harm."""
-    random_ = random.Random(seed)
+    random_ = random.Random(seed)  # noqa: S311  # made-up data, no secret
     faults = {fault: _info(fault, boundary) for boundary, names in FAULTS.items() for fault in names}
     pairs = [
         Pair(scenario=scenario, point=point, fault=fault, weight=SCENARIOS[scenario])
@@ -183,7 +212,7 @@ def _line(
         row=8 if outcome == "success" else 11,
         why=_why(outcome, faults[0]),
         best=best,
-        best_why="A retry or the fallback can still do the whole task." if best == "success" else "Nothing else can do this part of the task.",
+        best_why="A retry or the fallback can still do it all." if best == "success" else "Nothing else can do this part.",
         allowed=["success"] if best == "success" else ["success", "degraded_honest", "clean_failure"],
         passed=outcome in {best, "success"} or (best == "undetectable"),
         answered_by=layer,
