@@ -65,8 +65,8 @@ def tell(results: Path, report: Path, *, as_json: bool) -> Verdict:
     """Write the report, print the verdict. Raises CommandError if the run wrote nothing."""
     from agentlab_reports import evaluate
 
-    if not results.exists():
-        raise CommandError("The run wrote no results; run it again with --debug to see why.", code=UNDECIDABLE)
+    if not results.exists() or results.stat().st_size == 0:
+        raise CommandError("The run wrote no results; `agentlab test customer_support` shows why.", code=UNDECIDABLE)
     suites = load([results])
     verdict = evaluate(suites)
     write_report(report, suites, verdict, None)
