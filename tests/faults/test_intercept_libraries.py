@@ -128,15 +128,29 @@ def test_a_client_gets_the_exchange_as_its_own_librarys_response(caller: Caller)
 def test_the_handler_gets_the_request_as_data(caller: Caller) -> None:
     script = Script(Exchange())
     with armed(script):
-        caller.request(content=b'{"q": 1}', headers=[("X-Twice", "1"), ("X-Twice", "2")])
+        caller.request(content=b'{"q": 1}', headers=[(b"X-Twice", b"1"), (b"X-Twice", b"2"), (b"X-Name", b"\xe9")])
     (request,) = script.requests
     assert (request.library, request.sync, request.method) == (caller.library.__name__, caller.sync, "POST")
     assert (request.url, request.host, request.path) == (URL, "api.openai.com", "/v1/chat/completions")
     assert request.body == b'{"q": 1}'
-    assert request.headers["x-twice"] == "1, 2"
+    assert (request.headers["x-twice"], request.headers["x-name"]) == ("1, 2", "\u00e9")
     assert request.headers["content-length"] == "8"
+    assert "X-Twice" not in request.headers
+    assert dict(request.headers).keys() == set(request.headers)
+    assert len(request.headers) == len(dict(request.headers))
     timeouts = request.timeouts
     assert {"connect": timeouts.connect, "read": timeouts.read, "write": timeouts.write, "pool": timeouts.pool} == TIMEOUT
+
+
+def test_secrets_of_a_request_show_in_no_url_and_no_repr(caller: Caller) -> None:
+    script = Script(Exchange())
+    with armed(script):
+        caller.request(url="https://user:sk-secret@[2001:db8::1]:8443/x?q=1#f", headers={"x-key": "sk-secret"})
+    (request,) = script.requests
+    assert request.url == "https://[2001:db8::1]:8443/x?q=1"
+    assert request.host == "2001:db8::1"
+    assert "sk-secret" not in repr(request)
+    assert "x-key" in repr(request)
 
 
 @pytest.mark.parametrize("phase", ["connect", "read", "pool"])

@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 
 from agentlab_faults.exchange import Exchange, Timeouts, TransportError, WireRequest
 from agentlab_faults.intercept.arming import Armed, OnEnd
+from agentlab_faults.intercept.headers import RawHeaders
 from agentlab_faults.intercept.playing import Delivery
 
 __all__ = ["Library"]
@@ -32,16 +33,17 @@ class Library:
         self._async_body: type[_AsyncBody] = type("AsyncBody", (_AsyncBody, self._module.AsyncByteStream), {"fail": self._fail_async})
 
     def wire(self, request: Any, *, sync: bool) -> WireRequest:
-        """The request as data. Its body has been read."""
+        """The request as data, without user and password of its URL. Its body has been read."""
         url = request.url
+        target = url.raw_path.decode("ascii")
         limit = request.extensions.get("timeout", _NO_TIMEOUTS).get
         return WireRequest(
             library=self.name,
             method=request.method,
-            url=str(url),
+            url=f"{url.scheme}://{url.netloc.decode()}{target}",
             host=url.host,
-            path=url.raw_path.partition(b"?")[0].decode("ascii"),
-            headers=_headers(request.headers.raw),
+            path=target.partition("?")[0],
+            headers=RawHeaders(request.headers.raw),
             body=request.content,
             timeouts=_timeouts(limit("connect"), limit("read"), limit("write"), limit("pool")),
             sync=sync,
@@ -94,20 +96,6 @@ class Library:
         below.__cause__ = cause
         made.__cause__ = below
         return made
-
-
-def _headers(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Names in lower case; a name that is there twice has its values joined by a comma."""
-    headers = {_name(name): value.decode("latin-1") for name, value in raw}
-    if len(headers) < len(raw):
-        for name in headers:
-            headers[name] = ", ".join([value.decode("latin-1") for twin, value in raw if _name(twin) == name])
-    return headers
-
-
-@lru_cache(maxsize=1024)
-def _name(raw: bytes) -> str:
-    return raw.decode("latin-1").lower()
 
 
 @lru_cache(maxsize=256)

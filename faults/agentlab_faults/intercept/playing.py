@@ -49,7 +49,7 @@ def framed(exchange: Exchange, method: str) -> Sequence[Part]:
 
 def _promised(headers: tuple[tuple[str, str], ...]) -> int | None:
     for name, value in headers:
-        if name.lower() == "content-length":
+        if len(name) == 14 and name.lower() == "content-length":
             return int(value) if value.isdigit() else None
     return None
 
