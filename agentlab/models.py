@@ -79,7 +79,7 @@ class ModelClient:
             self._sdk = None
 
     async def _create(self, request: Request, seconds: float, max_tokens: int) -> object:
-        """Ask through the SDK's `post`: half of a call's time in its `create` goes into walking messages and tools by type, to change nothing."""
+        """Ask through the SDK's `post`: its `create` spends half of a call's time on walking messages and tools by type."""
         from openai import Timeout  # noqa: PLC0415  # loaded at first use: importing agentlab stays cheap
         from openai.types.chat import ChatCompletion  # noqa: PLC0415  # the same
 
