@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from _thread import get_ident
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
+
+from agentlab_faults.sim import real
 
 if TYPE_CHECKING:
     from agentlab_faults.sim.hub import Hub
@@ -22,12 +25,21 @@ class Lab:
 
     def enter(self, hub: Hub) -> None:
         """The caller's thread becomes the lab's."""
-        self.thread = get_ident()
+        self.thread = real.get_ident()
         self.hub = hub
 
     def leave(self) -> None:
         """Time is real again."""
         self.hub = None
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Real time for a moment, for what has to be done for real."""
+        hub, self.hub = self.hub, None
+        try:
+            yield
+        finally:
+            self.hub = hub
 
 
 LAB: Final = Lab()
@@ -36,6 +48,6 @@ LAB: Final = Lab()
 def hub_here() -> Hub | None:
     """The active hub if the caller runs on the lab's thread; None for every other thread, which keeps real time."""
     hub = LAB.hub
-    if hub is None or get_ident() != LAB.thread:
+    if hub is None or real.get_ident() != LAB.thread:
         return None
     return hub

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Iterator
 from typing import Any, Final
 
+from greenlet import GreenletExit
+
 from agentlab_faults.sim.clock import NS
 from agentlab_faults.sim.errors import SimulationEnded
 from agentlab_faults.sim.hub import Hub
@@ -82,16 +84,14 @@ def _kill_workers(hub: Hub) -> Iterator[str]:
 
 
 def _kill(hub: Hub, worker: Worker) -> bool:
-    from greenlet import GreenletExit
-
-    body = worker.greenlet
     for _ in range(_ROUNDS):
-        if body is None or body.dead:
+        if worker.dead:
             break
-        body.parent = hub.main
-        body.throw(GreenletExit)
+        worker.parent = hub.main
+        worker.throw(GreenletExit)
+    worker.retire()
     hub.workers.pop(worker, None)
-    return body is None or body.dead
+    return bool(worker.dead)
 
 
 def _give_up(hub: Hub) -> Iterator[str]:

@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import sys
 import threading
-from _thread import allocate_lock, get_ident
+from _thread import allocate_lock
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
+from types import FrameType
 from typing import TYPE_CHECKING, Final
+from weakref import WeakSet
+
+from agentlab_faults.sim import real
 
 if TYPE_CHECKING:
     from agentlab_faults.sim.hub import Hub
     from agentlab_faults.sim.waiter import Waiter
 
-__all__ = ["Foreign"]
+__all__ = ["Foreign", "stands_still"]
 
 _SLICE: Final = 0.02
 """Real seconds of one look at real threads and descriptors; also what real descriptors are given before the clock moves."""
 _IDLE_LOOKS: Final = 10
 """Looks in a row that find every real thread blocked, after which none of them is expected to come back."""
-_WAITS: Final = frozenset({"threading.py", "queue.py", "selectors.py", "thread.py"})
+_WAITS: Final = frozenset({"threading.py", "queue.py", "thread.py"})
 """Files of the standard library in which a thread that has nothing to do stands still."""
+_OLD_WAITS: Final = _WAITS | {"selectors.py"}
+"""The same for threads that this simulation has not given anything to do: an event loop may stand in its selector for ever."""
+_HERE: Final = __file__.rsplit("/", 1)[0]
+_noted: Final[WeakSet[threading.Thread]] = WeakSet()
+"""Real threads that the code in a simulation has started or handed work to; a later simulation of the process may wait for them too."""
 
 
 class Foreign:
@@ -30,23 +40,24 @@ class Foreign:
         self.pending = False
         self.waiting = False
         """True while the lab's thread waits in real time."""
-        self.threads: list[threading.Thread] = []
-        """Real threads that the code in the simulation has started."""
+        self.threads: list[str] = []
+        """Names of the real threads that the code in this simulation has started or handed work to."""
         self.descriptors: list[Callable[[float], bool]] = []
         """One per loop that watches real descriptors: waits that many real seconds for one of them, tells if it woke its loop."""
+        self._noted: WeakSet[threading.Thread] = WeakSet()
         self._hub = hub
         self._thread = 0
         self._posted: deque[Waiter] = deque()
         self._bell = allocate_lock()
-        self._bell.acquire()
+        real.acquire(self._bell)
 
     def begin(self) -> None:
         """The caller's thread is the lab's."""
-        self._thread = get_ident()
+        self._thread = real.get_ident()
 
     def is_here(self) -> bool:
         """True on the lab's thread."""
-        return get_ident() == self._thread
+        return real.get_ident() == self._thread
 
     def post(self, waiter: Waiter) -> None:
         """A real thread wakes `waiter`."""
@@ -54,6 +65,13 @@ class Foreign:
         self.pending = True
         if self._bell.locked():
             self._ring()
+
+    def note(self, thread: threading.Thread) -> None:
+        """The code in the simulation has started `thread`, or handed work to it."""
+        if thread.name not in self.threads:
+            self.threads.append(thread.name)
+        self._noted.add(thread)
+        _noted.add(thread)
 
     def take(self) -> list[Waiter]:
         """Those who were woken since the last time."""
@@ -70,22 +88,31 @@ class Foreign:
         if not idle:
             return self.pending
         looks = 0
-        while looks < _IDLE_LOOKS and self._alive() and self._hub.ending is None:
+        while looks < _IDLE_LOOKS and _alive() and self._hub.ending is None:
             if self._listen(_SLICE) or self._look_at_descriptors():
                 return True
             looks = 0 if self._at_work() else looks + 1
         return self.pending
 
+    def until(self, attempt: Callable[[], bool], timeout: float) -> bool:
+        """Try `attempt` in real time, for what only a real thread can give; False after real `timeout` seconds (-1: never)."""
+        waited = 0.0
+        while not attempt():
+            self._hub.give_way()
+            if 0 <= timeout <= waited:
+                return False
+            self._listen(_SLICE)
+            waited += _SLICE
+        return True
+
     def _ring(self) -> None:
-        try:
-            self._bell.release()
-        except RuntimeError:  # another thread rang it first
-            return
+        with suppress(RuntimeError):  # another thread rang first
+            real.release(self._bell)
 
     def _listen(self, seconds: float) -> bool:
         self.waiting = True
         try:
-            self._bell.acquire(True, seconds)
+            real.acquire(self._bell, True, seconds)
         finally:
             self.waiting = False
         return self.pending
@@ -93,11 +120,22 @@ class Foreign:
     def _look_at_descriptors(self) -> bool:
         return any([look(_SLICE) for look in self.descriptors])
 
-    def _alive(self) -> list[threading.Thread]:
-        self.threads = [thread for thread in self.threads if thread.is_alive()]
-        return self.threads
-
     def _at_work(self) -> bool:
         frames = sys._current_frames()
-        found = (frames.get(thread.ident or 0) for thread in self._alive())
-        return any(frame is not None and frame.f_code.co_filename.rsplit("/", 1)[-1] not in _WAITS for frame in found)
+        for thread in _alive():
+            frame = frames.get(thread.ident or 0)
+            if frame is not None and not stands_still(frame, old=thread not in self._noted):
+                return True
+        return False
+
+
+def _alive() -> list[threading.Thread]:
+    return [thread for thread in _noted if thread.is_alive()]
+
+
+def stands_still(frame: FrameType | None, *, old: bool = False) -> bool:
+    """True if a thread in `frame`, the lab's own patches left out, waits for others; in its event loop too if it is an `old` one."""
+    while frame is not None and frame.f_code.co_filename.startswith(_HERE):
+        frame = frame.f_back
+    filename = "" if frame is None else frame.f_code.co_filename.rsplit("/", 1)[-1]
+    return filename in (_OLD_WAITS if old else _WAITS)

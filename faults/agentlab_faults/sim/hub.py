@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from greenlet import GreenletExit, getcurrent, greenlet
@@ -46,6 +48,11 @@ class Hub:
         self.loops: list[VirtualLoop] = []
         self.on_sleep: Callable[[int, int], None] | None = None
         """Told the start and end, in ns, of every sleep that code asks for."""
+        self.held: set[int] = set()
+        """Locks that greenlets of this simulation hold, by id."""
+        self.owners: dict[int, tuple[greenlet, int]] = {}
+        """Reentrant locks that greenlets of this simulation hold, by id: by whom, and how many times."""
+        self._contended: dict[int, deque[Waiter]] = {}
         self._ready: deque[Waiter] = deque()
         self._timers: list[tuple[int, int, Waiter]] = []
         self._tickets = itertools.count(1)
@@ -70,7 +77,7 @@ class Hub:
         Raises what ended the simulation, in the main greenlet.
         """
         if self.ending is not None or self.killing:
-            self._leave()
+            self.give_way()
         if waiter.woken:
             waiter.woken = False
             return True
@@ -79,7 +86,7 @@ class Hub:
             if first is None or deadline_ns < first:
                 self._move(deadline_ns)
                 if self.ending is not None:
-                    self._leave()
+                    self.give_way()
                 return False
         return self._park(waiter, deadline_ns)
 
@@ -102,7 +109,7 @@ class Hub:
     def take_turns(self) -> None:
         """Let every greenlet that is ready run before the caller goes on."""
         if self.ending is not None or self.killing:
-            self._leave()
+            self.give_way()
         if self.foreign.pending:
             self._take_in()
         if self._ready:
@@ -117,14 +124,40 @@ class Hub:
             self._move(self.clock.now_ns + _IDLE_STEP_NS)
             self._idle_turns = turns
             if self.ending is not None:
-                self._leave()
+                self.give_way()
+
+    # -- what greenlets compete for
+
+    def contend(self, thing: object, attempt: Callable[[], bool], timeout: float) -> bool:
+        """Block the calling greenlet until `attempt` succeeds, tried whenever `thing` is relieved; False after virtual `timeout` (-1: never)."""
+        if attempt():
+            return True
+        waiter, deadline = Waiter(), None if timeout < 0 else self.clock.after(timeout)
+        queue = self._contended.setdefault(id(thing), deque())
+        try:
+            while True:
+                queue.append(waiter)
+                if not self.wait(waiter, deadline):
+                    return attempt()
+                if attempt():
+                    return True
+        finally:
+            if waiter in queue:
+                queue.remove(waiter)
+            if not queue:
+                self._contended.pop(id(thing), None)
+
+    def relieve(self, thing: object) -> None:
+        """Let the first who waits for `thing` try again; from any thread."""
+        queue = self._contended.get(id(thing))
+        if queue:
+            with suppress(IndexError):  # another thread was faster
+                self.wake(queue.popleft())
 
     # -- workers
 
-    def spawn(self, function: Callable[[], None], name: str) -> Worker:
-        """Run `function` in a greenlet of its own as soon as the caller blocks."""
-        worker = Worker(name)
-        first = Waiter()
+    def spawn(self, function: Callable[[], None], thread: threading.Thread) -> None:
+        """Run `function` in a greenlet of its own as soon as the caller blocks; `thread` is what it finds as its current thread."""
 
         def body(*_: object) -> None:
             try:
@@ -134,16 +167,17 @@ class Hub:
             except (SimulationEnded, KeyboardInterrupt) as reason:
                 self.end(reason)
             finally:
-                worker.done = True
+                worker.retire()
                 self.workers.pop(worker, None)
                 Surroundings.set_aside()
-            getcurrent().parent = self.main if self.killing else self._next()
+            worker.parent = self.main if self.killing else self._next()
 
-        worker.greenlet = first.greenlet = greenlet(body, parent=self.main)
+        worker = Worker(body, thread, self.main)
         self.workers[worker] = None
-        first.parked = True
-        self._wake(first)
-        return worker
+        start = Waiter()
+        start.greenlet = worker
+        start.parked = True
+        self._wake(start)
 
     # -- the end
 
@@ -152,19 +186,19 @@ class Hub:
         if self.ending is None:
             self.ending = reason
 
+    def give_way(self) -> None:
+        """If the simulation is over, the caller may not go on: the main greenlet gets the reason raised, a worker does not come back."""
+        if getcurrent() is self.main:
+            self.raise_if_ended()
+        elif self.killing:
+            raise GreenletExit
+        elif self.ending is not None:
+            self._park(Waiter(), None)
+
     def raise_if_ended(self) -> None:
         """Raise what ended the simulation, if anything did."""
         if self.ending is not None:
             raise self.ending.with_traceback(None)
-
-    def _leave(self) -> None:
-        """The caller may not block: the main greenlet gets the reason, a worker never comes back."""
-        if getcurrent() is self.main:
-            self.raise_if_ended()
-            return
-        if self.killing:
-            raise GreenletExit
-        self._park(Waiter(), None)
 
     # -- switching
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import itertools
 import selectors
+import threading
+import warnings
 from asyncio import futures
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
 from agentlab_faults.sim.waiter import Waiter
@@ -28,6 +31,10 @@ __all__ = ["VirtualLoop"]
 _Events = list[tuple[selectors.SelectorKey, int]]
 _SLEEP_IS_OVER: Final = futures._set_result_unless_cancelled  # type: ignore[attr-defined]
 """What `asyncio.sleep` asks a loop to call: how a sleep is told from other timers."""
+
+
+_DEFAULT_WORKERS: Final = 32
+"""asyncio's own upper bound: it takes the number of processors plus 4 where that is less."""
 
 
 class _Selector(selectors.BaseSelector):
@@ -117,6 +124,35 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def create_task(self, coro: Any, *, name: str | None = None, **options: Any) -> asyncio.Task[Any]:
         """As asyncio's, but tasks without a name are numbered per loop and not per process."""
         return super().create_task(coro, name=name or f"Task-{next(self._names)}", **options)
+
+    @override
+    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:
+        """As asyncio's; the default executor's size does not depend on the machine's processors."""
+        if executor is None and self._default_executor is None:
+            self._default_executor = ThreadPoolExecutor(_DEFAULT_WORKERS, thread_name_prefix="asyncio")
+        return super().run_in_executor(executor, func, *args)
+
+    @override
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        """Wait for the default executor's workers, at most virtual `timeout` seconds."""
+        self._executor_shutdown_called = True
+        executor = self._default_executor
+        if executor is None:
+            return
+        done = self.create_future()
+
+        def shut_down() -> None:
+            executor.shutdown(wait=True)
+            if not self.is_closed():
+                self.call_soon_threadsafe(futures._set_result_unless_cancelled, done, None)  # type: ignore[attr-defined]
+
+        self.hub.spawn(shut_down, threading.Thread(name="asyncio_shutdown"))
+        try:
+            async with asyncio.timeout(timeout):
+                await done
+        except TimeoutError:
+            warnings.warn(f"The executor did not finish joining its threads within {timeout} seconds.", RuntimeWarning, stacklevel=2)
+            executor.shutdown(wait=False)
 
     @override
     def add_signal_handler(self, sig: int, callback: Callable[..., object], *args: Any) -> None:

@@ -8,13 +8,14 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, Self
 
-from agentlab_faults.sim import loops, timepatch
+from agentlab_faults.sim import locks, loops, pools, timepatch, waiter
 from agentlab_faults.sim.active import LAB
 from agentlab_faults.sim.clock import VirtualClock
 from agentlab_faults.sim.drain import drain
 from agentlab_faults.sim.hub import Hub
 from agentlab_faults.sim.loop import VirtualLoop
 from agentlab_faults.sim.surroundings import Surroundings
+from agentlab_faults.sim.watchdog import Watchdog
 
 __all__ = ["Simulation"]
 
@@ -23,6 +24,9 @@ __all__ = ["Simulation"]
 def _install() -> None:
     timepatch.install()
     loops.install()
+    pools.install()
+    locks.install()
+    waiter.install()
 
 
 async def _outcome(value: Awaitable[Any]) -> Any:
@@ -49,11 +53,10 @@ class Simulation:
     ) -> None:
         self.clock = VirtualClock(cap=cap, epoch=epoch)
         self.seed = seed
-        self._watchdog_seconds = watchdog
-        self._on_stuck = on_stuck
         self.leftovers: tuple[str, ...] = ()
         """Tasks and workers that resisted being taken down; known once the simulation is left."""
         self._hub = Hub(self.clock)
+        self._watchdog = Watchdog(self._hub, watchdog, on_stuck)
         self._loop: VirtualLoop | None = None
 
     @property
@@ -75,12 +78,18 @@ class Simulation:
         """Virtual nanoseconds since the simulation began."""
         return self.clock.now_ns
 
+    @property
+    def real_threads(self) -> tuple[str, ...]:
+        """Names of the real threads that the code has started or handed work to: they are not in virtual time."""
+        return tuple(self._hub.foreign.threads)
+
     def __enter__(self) -> Self:
         if LAB.hub is not None:
             raise RuntimeError("A simulation is active already: there is one at a time in a process.")
         _install()
         self._hub.begin()
         self._outside = Surroundings.set_aside()
+        self._watchdog.arm()
         LAB.enter(self._hub)
         return self
 
@@ -88,8 +97,10 @@ class Simulation:
         hub = self._running()
         ended_ns = self.clock.now_ns
         try:
+            self._watchdog.restart()
             self.leftovers = drain(hub)
         finally:
+            self._watchdog.disarm()
             LAB.leave()
             self._loop = None
             self.clock.now_ns = ended_ns
@@ -103,6 +114,7 @@ class Simulation:
         """
         hub = self._running()
         hub.raise_if_ended()
+        self._watchdog.restart()
         if inspect.isawaitable(value):
             if self._loop is None:
                 self._loop = hub.new_loop()

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from types import BuiltinFunctionType
 from typing import Any, Final
 
-__all__ = ["put_method", "redirect"]
+__all__ = ["put_method", "redirect", "twin"]
 
 
 class _Definition(ctypes.Structure):
@@ -60,12 +60,16 @@ def _address(name: str) -> int:
 
 
 def _twin(function: _Function) -> Callable[..., Any]:
-    """A new built-in function with the same definition: the way to the original after the redirection."""
     new = ctypes.pythonapi.PyCFunction_NewEx
     new.argtypes = [ctypes.POINTER(_Definition), ctypes.c_void_p, ctypes.c_void_p]
     new.restype = ctypes.py_object
-    twin: Callable[..., Any] = new(function.definition, function.first, None)
-    return twin
+    made: Callable[..., Any] = new(function.definition, function.first, None)
+    return made
+
+
+def twin(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A new built-in function that does what `function` does now, and goes on doing so when that is redirected."""
+    return _twin(_Function.from_address(id(function) + _HEADER))
 
 
 def redirect(function: Callable[..., Any], target: Callable[..., Any]) -> Callable[..., Any]:
@@ -81,13 +85,13 @@ def redirect(function: Callable[..., Any], target: Callable[..., Any]) -> Callab
     caller = _CALLERS.get(convention)
     if caller is None:
         raise TypeError(f"{function!r} has the unknown calling convention {original.flags:#x}.")
-    twin = _twin(memory)
+    original_function = _twin(memory)
     definition = _Definition(original.name, _address(caller), convention, original.doc)
     for thing in (function, definition, target):
         _keep_for_ever(thing)
     memory.first = id(target)
     memory.definition = ctypes.pointer(definition)
-    return twin
+    return original_function
 
 
 def put_method(owner: type, name: str, method: Any) -> Any:

@@ -4,58 +4,56 @@ from __future__ import annotations
 
 import asyncio
 import linecache
+import sys
 import traceback
 from collections.abc import Iterator
-from types import FrameType
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from greenlet import getcurrent, greenlet
 
 if TYPE_CHECKING:
     from agentlab_faults.sim.hub import Hub
 
 __all__ = ["describe"]
 
+_MAIN_LINES: Final = 8
+"""Innermost lines of the main greenlet that are told; above them lies whoever runs the simulation."""
+_HERE: Final = str(Path(__file__).parent)
+
 
 def describe(hub: Hub) -> str:
     """One paragraph for each task, each worker and the main greenlet, the innermost line last."""
-    return "\n".join(line for paragraph in (_main(hub), *_tasks(hub), *_workers(hub)) for line in paragraph)
-
-
-def _main(hub: Hub) -> list[str]:
-    import sys
-
-    frame = hub.main.gr_frame or sys._getframe()
-    lines = [line for line in _stack(frame) if "/agentlab_faults/sim/" not in line]
-    return ["main:", *lines[-6:]]
-
-
-def _tasks(hub: Hub) -> Iterator[list[str]]:
+    paragraphs = [["main:", *_greenlet_stack(hub.main)[-_MAIN_LINES:]]]
     for loop in hub.loops:
-        if loop.is_closed():
-            continue
-        for task in sorted(asyncio.all_tasks(loop), key=lambda task: task.get_name()):
-            yield [f"task {task.get_name()}:", *_coroutine_stack(task.get_coro())]
+        if not loop.is_closed():
+            tasks = sorted(asyncio.all_tasks(loop), key=lambda task: (len(task.get_name()), task.get_name()))
+            paragraphs.extend([f"task {task.get_name()}:", *_coroutine_stack(task.get_coro())] for task in tasks)
+    paragraphs.extend([f"worker {worker.name}:", *_greenlet_stack(worker)] for worker in hub.workers)
+    return "\n".join(line for paragraph in paragraphs for line in paragraph)
 
 
-def _workers(hub: Hub) -> Iterator[list[str]]:
-    for worker in hub.workers:
-        frame = worker.greenlet.gr_frame if worker.greenlet is not None else None
-        lines = [line for line in _stack(frame) if "/agentlab_faults/sim/" not in line]
-        yield [f"worker {worker.name}:", *lines]
+def _greenlet_stack(body: greenlet) -> list[str]:
+    """The lab's own frames are left out."""
+    frame = sys._getframe() if body is getcurrent() else body.gr_frame
+    entries = traceback.StackSummary.extract(traceback.walk_stack(frame), lookup_lines=False) if frame is not None else []
+    lines = [_line(entry.filename, entry.lineno or 0, entry.name) for entry in entries if not entry.filename.startswith(_HERE)]
+    return lines[::-1]
 
 
 def _coroutine_stack(coroutine: Any) -> Iterator[str]:
     """The lines at which a suspended coroutine, and each one that it awaits, stands."""
     while coroutine is not None:
-        frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None) or getattr(coroutine, "ag_frame", None)
+        frame = _first(coroutine, "cr_frame", "gi_frame", "ag_frame")
         if frame is not None:
             yield _line(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
-        coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "gi_yieldfrom", None) or getattr(coroutine, "ag_await", None)
+        coroutine = _first(coroutine, "cr_await", "gi_yieldfrom", "ag_await")
 
 
-def _stack(frame: FrameType | None) -> list[str]:
-    return [_line(entry.filename, entry.lineno or 0, entry.name) for entry in traceback.extract_stack(frame)] if frame else []
+def _first(thing: Any, *names: str) -> Any:
+    """Coroutines, generators and async generators name the same things differently."""
+    return next((value for name in names if (value := getattr(thing, name, None)) is not None), None)
 
 
 def _line(filename: str, lineno: int, function: str) -> str:
-    source = linecache.getline(filename, lineno).strip()
-    return f"  {filename}:{lineno} in {function}: {source}"
+    return f"  {filename}:{lineno} in {function}: {linecache.getline(filename, lineno).strip()}"

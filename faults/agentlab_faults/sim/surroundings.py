@@ -31,7 +31,7 @@ def _thread_locals() -> list[threading.local]:
 
 
 class Surroundings:
-    """The running loop, the current task, the hooks for async generators and the thread-locals of asyncio's policy and of anyio."""
+    """The running loop and task, the hooks for async generators and the thread-locals of asyncio's policy and of anyio."""
 
     __slots__ = ("_hooks", "_locals", "_loop", "_task")
 

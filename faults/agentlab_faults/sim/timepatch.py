@@ -11,11 +11,11 @@ import gc
 import math
 import operator
 import time
-from _thread import get_ident
 from collections.abc import Callable
 from types import BuiltinFunctionType
 from typing import Any, Final
 
+from agentlab_faults.sim.real import get_ident
 from agentlab_faults.sim.active import LAB
 from agentlab_faults.sim.splice import put_method, redirect
 

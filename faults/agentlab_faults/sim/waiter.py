@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from greenlet import greenlet
+import _thread
+import itertools
+import threading
+from collections.abc import Callable
+from typing import Final
 
-__all__ = ["Waiter", "Worker"]
+from greenlet import getcurrent, greenlet
+
+from agentlab_faults.sim.splice import redirect
+
+__all__ = ["Waiter", "Worker", "install"]
+
+_threads: Final[dict[int, threading.Thread]] = threading._active  # type: ignore[attr-defined]
+"""What `threading.current_thread` looks up."""
 
 
 class Waiter:
@@ -19,12 +30,38 @@ class Waiter:
         self.ticket = 0
 
 
-class Worker:
-    """A function that runs in a greenlet of its own, where a real program would have used a thread."""
+class Worker(greenlet):
+    """A function that runs in a greenlet of its own, where a real program would have used a thread.
 
-    __slots__ = ("done", "greenlet", "name")
+    While it runs, it is the current thread of its own: code that asks must not take it for the main one.
+    """
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.greenlet: greenlet | None = None
-        self.done = False
+    _idents = itertools.count(1)
+    """Small numbers: those of real threads are addresses."""
+
+    def __init__(self, run: Callable[..., None], thread: threading.Thread, parent: greenlet) -> None:
+        super().__init__(run, parent)
+        self.ident = next(Worker._idents)
+        self.thread = thread
+        thread._ident = self.ident  # type: ignore[attr-defined]
+        _threads[self.ident] = thread
+
+    @property
+    def name(self) -> str:
+        """The thread's name."""
+        return self.thread.name
+
+    def retire(self) -> None:
+        """It is no thread any longer."""
+        _threads.pop(self.ident, None)
+
+
+def install() -> None:
+    """Give workers idents of their own; once per process."""
+    current, worker = getcurrent, Worker
+
+    def get_ident() -> int:
+        here = current()
+        return here.ident if isinstance(here, worker) else int(real())
+
+    real = redirect(_thread.get_ident, get_ident)
