@@ -85,6 +85,16 @@ def test_a_connection_to_an_address_is_stopped_and_retries_are_recorded_once() -
     assert watch.escaped == [f"connect {DOCUMENTATION_ADDRESS}:443"]
 
 
+def test_datagrams_are_stopped() -> None:
+    with armed(nothing) as watch, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.sendto(b"x", ("127.0.0.1", 9))
+        with pytest.raises(ConnectionError):
+            sender.sendto(b"x", (DOCUMENTATION_ADDRESS, 8125))
+        with pytest.raises(ConnectionError):
+            sender.sendmsg([b"x"], [], 0, (DOCUMENTATION_ADDRESS, 8126))
+    assert watch.escaped == [f"send {DOCUMENTATION_ADDRESS}:8125", f"send {DOCUMENTATION_ADDRESS}:8126"]
+
+
 def test_other_threads_are_watched_as_well() -> None:
     def leave() -> None:
         with contextlib.suppress(OSError):

@@ -93,6 +93,29 @@ def test_a_library_that_is_imported_afresh_has_its_seams_again() -> None:
     assert python(PREAMBLE + textwrap.dedent(program)) == "True 299 299"
 
 
+def test_a_finder_ahead_of_ours_delays_the_seams_only_until_arming() -> None:
+    program = """
+    install()
+    sys.meta_path.insert(0, __import__("importlib.machinery").machinery.PathFinder)
+    import httpx2
+    with armed(answer):
+        print(httpx2.get("https://api.example.com/").status_code)
+    """
+    assert python(PREAMBLE + textwrap.dedent(program)) == "299"
+
+
+def test_stand_ins_for_a_library_are_left_alone() -> None:
+    program = """
+    import types
+    from unittest import mock
+    sys.modules["httpx"] = types.ModuleType("httpx")
+    sys.modules["httpx2"] = mock.MagicMock()
+    with armed(answer):
+        print("fine")
+    """
+    assert python(PREAMBLE + textwrap.dedent(program)) == "fine"
+
+
 def test_an_import_that_fails_fails_as_before() -> None:
     program = """
     import os, tempfile

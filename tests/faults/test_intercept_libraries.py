@@ -73,14 +73,17 @@ class Caller:
     def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """Run to the end; `seconds` is the time that passed."""
         selector = JumpingSelector()
-        loop = asyncio.SelectorEventLoop(selector)
-        loop.time = lambda: selector.passed  # type: ignore[method-assign]  # the point of it
-        try:
-            return loop.run_until_complete(coroutine)
-        finally:
-            loop.run_until_complete(loop.shutdown_asyncgens())
-            loop.close()
-            self.seconds += selector.passed
+
+        def jumping_loop() -> asyncio.AbstractEventLoop:
+            loop = asyncio.SelectorEventLoop(selector)
+            loop.time = lambda: selector.passed  # type: ignore[method-assign]  # the point of it
+            return loop
+
+        with asyncio.Runner(loop_factory=jumping_loop) as runner:
+            try:
+                return runner.run(coroutine)
+            finally:
+                self.seconds += selector.passed
 
 
 @pytest.fixture(

@@ -1,11 +1,13 @@
 """The guard: connections and look-ups that no seam has seen are stopped and recorded while armed.
 
 An audit hook sees every socket of the interpreter, in every thread. It does not see native code (a Rust or C++ client). Raising alone would
-not be loud, because SDKs catch and retry it; the record in `Watch.escaped` is what counts. Loopback, unix and datagram sockets pass.
+not be loud, because SDKs catch and retry it; the record in `Watch.escaped` is what counts. Loopback and unix sockets pass, and so does the
+connecting of a datagram socket, which sends nothing (programs ask for their own address that way).
 """
 
 from __future__ import annotations
 
+import errno
 import socket
 import sys
 from functools import cache
@@ -34,22 +36,24 @@ def stand_guard() -> None:
         armed = current.armed
         if armed is None:
             return
-        if event == "socket.connect":
-            _connect(armed, *args)
+        if event == "socket.connect" and args[0].type != socket.SOCK_DGRAM:
+            _connect(armed, "connect", args[1])
+        elif event in {"socket.sendto", "socket.sendmsg"}:
+            _connect(armed, "send", args[1])
         elif event == "socket.getaddrinfo" and args[0] != own_name:
             _lookup(armed, args[0], args[1])
 
     sys.addaudithook(hook)
 
 
-def _connect(armed: Armed, sock: Any, address: Any) -> None:
-    if sock.type == socket.SOCK_DGRAM or not isinstance(address, tuple) or not isinstance(address[0], str):
+def _connect(armed: Armed, what: str, address: Any) -> None:
+    if not isinstance(address, tuple) or not isinstance(address[0], str):
         return
     host, port = address[:2]
     if is_loopback(host) or host in armed.allow_hosts or port in armed.allowed_ports:
         return
-    _record(armed, "connect", host, port)
-    raise EscapedConnectError(111, f"agentlab stopped a connection to {host}:{port} that it does not intercept")
+    _record(armed, what, host, port)
+    raise EscapedConnectError(errno.ECONNREFUSED, f"agentlab stopped a connection to {host}:{port} that it does not intercept")
 
 
 def _lookup(armed: Armed, host: str | bytes | None, port: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["armed", "install"]
 
+_LIBRARIES = ("httpx2", "httpx")
+
 
 @cache
 def install() -> None:
@@ -24,7 +27,7 @@ def install() -> None:
 
     Best called before any mock library starts, so that mocks go over the seams and not under them.
     """
-    after_import({"httpx2": _seamed.add, "httpx": _seamed.add, "httpcore2": memoise_core, "ssl": memoise_ssl})
+    after_import({**dict.fromkeys(_LIBRARIES, _seamed.add), "httpcore2": memoise_core, "ssl": memoise_ssl})
 
 
 @contextmanager
@@ -54,16 +57,19 @@ class _Seamed:
     """The seams of the libraries that have been imported. `httpx` may *be* `httpx2` (`httpx2.alias_httpx`)."""
 
     def __init__(self) -> None:
-        self._libraries: dict[type, list[Seam]] = {}
+        self._libraries: dict[object, list[Seam]] = {}
 
     def add(self, module: ModuleType) -> None:
         from agentlab_faults.intercept.seams import seams_of  # noqa: PLC0415 - brings asyncio: not before a library is there
 
-        transport: type = module.HTTPTransport
-        if transport not in self._libraries:
+        transport = getattr(module, "HTTPTransport", None)
+        if transport is not None and transport not in self._libraries:
             self._libraries[transport] = seams_of(module)
 
     def ready(self, *, cover: bool) -> None:
+        for name in _LIBRARIES:  # once more: a finder that came before ours may have imported one
+            if (module := sys.modules.get(name)) is not None:
+                self.add(module)
         for seam in self._all():
             seam.mend()
             if cover:

@@ -19,6 +19,12 @@ from agentlab_faults.intercept.library import Library
 __all__ = ["Seam", "seams_of"]
 
 Method = Callable[..., Any]
+_PLACES: Final = (
+    ("HTTPTransport", "handle_request", False),
+    ("AsyncHTTPTransport", "handle_async_request", False),
+    ("MockTransport", "handle_request", True),
+    ("MockTransport", "handle_async_request", True),
+)
 _CORES: Final = frozenset({"httpcore", "httpcore2"})
 
 
@@ -78,15 +84,11 @@ class Seam:
 
 
 def seams_of(module: ModuleType) -> list[Seam]:
-    """Put seams into `httpx2` or `httpx` and return them."""
+    """Put seams into `httpx2` or `httpx` and return them; none into a stand-in that lacks a method (the guard sees what it sends)."""
+    if not all(name in vars(getattr(module, owner, object)) for owner, name, _ in _PLACES):
+        return []
     library = Library(module)
-    owners: Any = module
-    return [
-        Seam(library, owners.HTTPTransport, "handle_request", mock=False),
-        Seam(library, owners.AsyncHTTPTransport, "handle_async_request", mock=False),
-        Seam(library, owners.MockTransport, "handle_request", mock=True),
-        Seam(library, owners.MockTransport, "handle_async_request", mock=True),
-    ]
+    return [Seam(library, getattr(module, owner), name, mock=mock) for owner, name, mock in _PLACES]
 
 
 def _sync_seam(library: Library, below: Method, mocked: bool) -> Method:
