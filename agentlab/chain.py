@@ -20,8 +20,8 @@ SHARE = 0.4
 """Part of the remaining time that a model may use while another one is left."""
 RESERVE = 0.1
 """Part of the remaining time that the last model leaves for the lower layers."""
-TIMEOUTS_WITH_FALLBACK = 2
-"""Timeouts in a row after which a model is given up while another one is left."""
+FAILURES_WITH_FALLBACK = 2
+"""Failures after which a model is given up while another one is left: the other one is quicker than a third try."""
 COMPACTIONS = 2
 DOUBLINGS = 2
 """How often an answer's maximum length is doubled after it was cut."""
@@ -104,7 +104,7 @@ class _Call:
         self._deadline = asking.deadline.share(SHARE if fallback else 1 - RESERVE)
         self._level = 0
         self._max_tokens = link.model.max_tokens
-        self._timeouts = 0
+        self._failures = 0
 
     async def answer(self) -> Answer:
         """Raises ModelFailedError or BreakerOpenError; gives the model up for a while if it is ill."""
@@ -170,10 +170,10 @@ class _Call:
         self._asking.spending.charge(input_tokens=input_tokens, output_tokens=output_tokens, money=money, estimated=estimated)
 
     def _go_on(self, failure: Failure) -> bool:
-        self._timeouts = self._timeouts + 1 if failure.classified.timed_out else 0
-        if not self._link.breaker.admits:
-            return False
-        return self._timeouts < TIMEOUTS_WITH_FALLBACK or not self._fallback
+        del failure
+        self._failures += 1
+        enough = self._fallback and self._failures >= FAILURES_WITH_FALLBACK
+        return self._link.breaker.admits and not enough
 
     def _failed(self, failures: list[Failure]) -> ModelFailedError:
         last = failures[-1]

@@ -75,6 +75,12 @@ class Effects:
         return next((e for e in self._turn if e.state == "done" and canonical([e.tool, e.arguments]) == name), None)
 
     @property
+    def none_ever(self) -> bool:
+        """Whether it is certain that nothing was changed in the whole conversation."""
+        pending = any(effect.state == "unknown" for effect in self._open.values())
+        return not self._confirmed and not pending
+
+    @property
     def this_turn(self) -> tuple[Effect, ...]:
         """Effects of this turn that happened or may have, in order."""
         return tuple(effect for effect in self._turn if effect.state in {"done", "unknown"})

@@ -149,8 +149,8 @@ class SafetyNet(Layer):
 
 
 def _plus_nothing_done(text: str, turn: Turn) -> str:
-    """The text, with the assurance that nothing was done if that is certain."""
-    return text if turn.effects.this_turn else f"{text} Nothing was changed on your account."
+    """The text, with the assurance that nothing was done if that is certain for the whole conversation."""
+    return text if not turn.effects.none_ever else f"{text} Nothing was changed on your account."
 
 
 class Pipeline:
