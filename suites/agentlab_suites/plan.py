@@ -128,7 +128,7 @@ def _sha(text: str) -> str:
 def cells_of(prepared: Prepared, discovered: Sequence[Discovered], globs: Sequence[str] = (), *, force: bool = False) -> list[PlannedCell]:
     """The cells in the plan's order: scenario by scenario its control, its singles, its modes.
 
-    `globs` (of `--faults`) choose faults and modes instead of the suite's own choice. A scenario whose discovery failed has one item, unless
+    `globs` (of `--faults`) choose faults and modes instead of the suite's own choice. Where discovery failed there is one item, unless
     `force` makes its cells all the same. Raises BadInput for a glob that matches nothing.
     """
     chosen = _chosen_by(globs) if globs else None

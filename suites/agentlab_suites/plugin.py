@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,7 +13,15 @@ if TYPE_CHECKING:
     from agentlab_suites.items import SuiteFile
     from agentlab_suites.session import LabSession
 
-__all__ = ["chaos", "lab_session", "pytest_addoption", "pytest_collect_file", "pytest_configure"]
+__all__ = [
+    "agentlab_schedule",
+    "chaos",
+    "lab_session",
+    "pytest_addoption",
+    "pytest_collect_file",
+    "pytest_configure",
+    "pytest_generate_tests",
+]
 
 _SESSION = pytest.StashKey["LabSession"]()
 _OPTIONS = (
@@ -80,12 +88,26 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SuiteFile 
     return found
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One test for each fault and point of its `chaos` marker."""
+    if "chaos" in metafunc.fixturenames and metafunc.definition.get_closest_marker("chaos") is not None:
+        from agentlab_suites.fixture import parametrize  # noqa: PLC0415 - the plugin stays light while it is unused
+
+        parametrize(metafunc)
+
+
 @pytest.fixture
-def chaos(request: pytest.FixtureRequest) -> Iterator[Chaos]:
+def agentlab_schedule(request: pytest.FixtureRequest) -> Any:
+    """The schedule of a marked test, else None."""
+    return getattr(request, "param", None)
+
+
+@pytest.fixture
+def chaos(agentlab_schedule: Any) -> Iterator[Chaos]:
     """Inject faults into the test's own code: `with chaos.inject("http_429_rate", at="openai.chat.1"):`, `chaos.run(agent, "...")`."""
     from agentlab_suites.fixture import Chaos  # noqa: PLC0415 - the plugin stays light while it is unused
 
-    found = Chaos.of(request.node)
+    found = Chaos(agentlab_schedule)
     yield found
     found.finish()
 

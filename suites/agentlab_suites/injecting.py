@@ -1,0 +1,138 @@
+"""Faults over a test's own code: a handler for the interceptor that breaks what it is told to, and lets everything else through."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from agentlab_faults import intercept
+from agentlab_faults.calls import Call, chat_fingerprint
+from agentlab_faults.exchange import Break, Exchange, Pause, Timeouts, TransportError, WireRequest
+from agentlab_faults.fault import Fault, Replaces, Served, Spoils
+from agentlab_faults.injector import Target, can_spoil
+from agentlab_faults.intercept import OnEnd, classify
+from agentlab_faults.played import Setup, Tool
+from agentlab_faults.points import Point
+from agentlab_faults.run import Run
+from agentlab_faults.schedule import Schedule
+from agentlab_faults.script import chat
+from agentlab_faults.sim import Simulation
+from agentlab_faults.tools import adapt_frameworks, hub
+from agentlab_faults.workshop import Workshop
+
+__all__ = ["AnyTool", "hurried", "injecting"]
+
+_API = "openai.chat"
+_EPOCH = 1_700_000_000
+
+
+class AnyTool(dict[str, Tool]):
+    """Tools that nobody declared: they run for real, and count as writes."""
+
+    def get(self, name: str, default: Any = None) -> Any:  # noqa: ARG002  # the mapping's own signature
+        """The tool of that name."""
+        return self.setdefault(name, Tool(name=name, effect="write", body="real"))
+
+
+@contextlib.contextmanager
+def injecting(setup: Setup, schedule: Schedule, *, scripted: bool, virtual: bool, seed: int = 0) -> Iterator[Run]:
+    """Break what `schedule` says while the block lasts.
+
+    What no fault strikes is answered by the script if there is one (`scripted`), else by whatever answers without us: a mock of the test's
+    own, or the network. With `virtual`, time is virtual in the block; without (the test has a loop of its own), waits are skipped.
+    """
+    intercept.install()
+    adapt_frameworks()
+    simulation = Simulation(seed=seed, cap=setup.deadline, watchdog=setup.watchdog) if virtual else None
+    began = time.monotonic()
+    stop: Callable[[BaseException], None] = simulation.stop if simulation else _raise
+    run = Run(setup, schedule, None, (lambda: simulation.now) if simulation else (lambda: time.monotonic() - began), stop)
+    with (
+        intercept.armed(_Handler(run, scripted=scripted, hurry=not virtual), mocks="inject", allow_hosts=setup.allow_hosts) as watch,
+        hub.executing(Workshop(run)),
+        simulation or contextlib.nullcontext(),
+    ):
+        yield run
+    if watch.escaped:
+        run.problems.append(f"the code reached the network ({', '.join(sorted(set(watch.escaped)))}); mock it, or give a script")
+
+
+def _raise(reason: BaseException) -> None:
+    raise reason
+
+
+class _Handler:
+    def __init__(self, run: Run, *, scripted: bool, hurry: bool) -> None:
+        self._run = run
+        self._scripted = scripted
+        self._hurry = hurry
+        self._serial = 0
+
+    def __call__(self, request: WireRequest) -> tuple[Exchange, OnEnd | None] | None:
+        endpoint = classify(request)
+        if endpoint is None or endpoint.kind != "provider" or endpoint.api != _API:
+            return None
+        run = self._run
+        body: dict[str, Any] = json.loads(request.body)
+        call = run.calls.place(_API, chat_fingerprint(body))
+        key = hashlib.sha256(request.headers.get("authorization", "").encode()).hexdigest()[:12]
+        run.points.setdefault(call.point, Point(call.point, "llm", _API, call.n, request.host))
+        target = Target("llm", call.point, call.attempt, run.now(), host=request.host, model=str(body.get("model", "")), key=key)
+        injection = run.injector.pick(target)
+        exchange, good = self._answer(request, body, call, injection.fault if injection else None)
+        if exchange is None:
+            return None
+
+        def ended(end: str) -> None:
+            if good and end == "delivered":
+                run.calls.done(_API, call)
+
+        return (hurried(exchange, request.timeouts) if self._hurry else exchange), ended
+
+    def _answer(self, request: WireRequest, body: dict[str, Any], call: Call, fault: Fault | None) -> tuple[Exchange | None, bool]:
+        """(exchange, whether it is a good one). No exchange: somebody else answers."""
+        run = self._run
+        if isinstance(fault, Replaces):
+            run.struck(fault.row.id, call, changed=True)
+            return fault.answer(request), False
+        if isinstance(fault, Spoils):
+            served, calls_tools = self._served(body)
+            if can_spoil(fault, calls_tools):
+                spoiled = fault.spoil(Served(json.loads(served.content), served, request))
+                run.struck(fault.row.id, call, changed=spoiled != served)
+                return spoiled, False
+        return (self._served(body)[0], True) if self._scripted else (None, True)
+
+    def _served(self, body: dict[str, Any]) -> tuple[Exchange, bool]:
+        serving = self._run.model.serve(body)
+        self._serial += 1
+        payload = chat.render(serving, body, serial=self._serial, created=_EPOCH)
+        return chat.exchange(payload, latency=serving.latency, serial=self._serial), bool(serving.tool_calls)
+
+
+def hurried(exchange: Exchange, timeouts: Timeouts) -> Exchange:
+    """The exchange without its waits: where the client would have given up, it does so at once.
+
+    Raises ValueError for a wait without end in a client without a timeout, which real time cannot show.
+    """
+    return replace(exchange, before=tuple(_hurry(exchange.before, timeouts)), body=tuple(_hurry(exchange.body, timeouts)))
+
+
+def _hurry(parts: Sequence[Any], timeouts: Timeouts) -> Iterator[Any]:
+    for part in parts:
+        if not isinstance(part, Pause):
+            yield part
+            continue
+        limit = getattr(timeouts, part.phase)
+        if limit is not None and part.seconds >= limit:
+            names: dict[str, TransportError] = {"connect": "ConnectTimeout", "read": "ReadTimeout", "pool": "PoolTimeout"}
+            yield Break(names[part.phase])
+            return
+        if math.isinf(part.seconds):
+            raise ValueError("The fault waits for ever and the client has no timeout; use chaos.arun, which plays in virtual time.")
