@@ -44,7 +44,7 @@ def with_plugin() -> list[str]:
     """pytest's arguments for our plugin.
 
     It is named where the user has switched the loading of installed plugins off. This program and the agent are loaded before pytest starts,
-    so pytest would warn that it cannot rewrite the asserts of plugins among their imports (of anyio, which the SDKs use).
+    so pytest would warn that it cannot rewrite the asserts of plugins among their imports (anyio is one).
     """
     quiet = ["-W", "ignore:Module already imported so cannot be rewritten:pytest.PytestAssertRewriteWarning"]
     return [*quiet, "-p", "agentlab_suites.plugin"] if os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD") else quiet

@@ -11,27 +11,39 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from agentlab_reports.schema import CellLine, Span
+    from agentlab_suites.agents import Agent
+    from agentlab_suites.load import LoadedSuite
     from agentlab_suites.plan import Prepared
 
-__all__ = ["print_cell", "print_timeline", "ready", "stories"]
+__all__ = ["agent_of", "print_cell", "print_timeline", "ready", "stories"]
 
 
 def ready(suite: Path, agent: str | None, seed: int) -> Prepared:
     """The suite and its agent, seen to fit together. `agent` None takes the suite's own. Raises CommandError."""
-    from agentlab_suites.agents import load_agent
     from agentlab_suites.load import load_suite
     from agentlab_suites.plan import prepare
     from agentlab_suites.problems import BadInput
 
     try:
         loaded = load_suite(suite)
-        name = agent or loaded.suite.agent
-        if name is None:
-            raise CommandError(f"{suite} names no agent; give one with --agent module:attribute.")
-        found = load_agent(name, folder=Path.cwd(), suite_folder=suite.parent, trusted=agent is not None)
-        return prepare(loaded, found, seed=seed)
+        return prepare(loaded, agent_of(loaded, agent), seed=seed)
     except BadInput as error:
         raise CommandError(str(error)) from error
+
+
+def agent_of(loaded: LoadedSuite, agent: str | None) -> Agent:
+    """The agent by its name, else the suite's own. Raises CommandError or BadInput; a name in the suite is refused with its line."""
+    from agentlab_suites.agents import load_agent
+    from agentlab_suites.problems import BadAgent
+
+    if agent is not None:
+        return load_agent(agent, folder=Path.cwd(), suite_folder=loaded.path.parent)
+    if loaded.suite.agent is None:
+        raise CommandError(f"{loaded.path} names no agent; give one with --agent module:attribute.")
+    try:
+        return load_agent(loaded.suite.agent, folder=Path.cwd(), suite_folder=loaded.path.parent, trusted=False)
+    except BadAgent as error:
+        raise loaded.bad(str(error), "agent") from error
 
 
 def print_timeline(spans: Sequence[Span]) -> None:
