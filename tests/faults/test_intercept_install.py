@@ -202,6 +202,8 @@ def test_a_context_is_kept_for_its_own_arguments_and_environment_only(monkeypatc
 
 
 def test_installing_again_changes_nothing() -> None:
+    with armed(answer):
+        pass
     before = httpx2.HTTPTransport.handle_request, ssl.create_default_context, list(sys.meta_path)
     install()
     with armed(answer):
