@@ -22,7 +22,7 @@ __all__ = ["PLAIN_PANELS", "Panel", "anchor", "pack", "panels_of"]
 
 PLAIN_PANELS = 200
 _LONGEST = 4000
-_SIBLINGS = 16
+_SIBLINGS = 8
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,33 +72,31 @@ class Waterfall:
         """The drawing as an SVG element, every text escaped. (Written here and not in a template: a report has thousands of them.)"""
         low = self.height - 4
         ticks = "".join(
-            f'<path class="grid" d="M{t.x} 16V{low}"/><text x="{t.x}" y="11" text-anchor="middle">{t.text}</text>' for t in self.ticks
+            f'<path class="grid" d="M{t.x:g} 16V{low:g}"/><text class="tk" x="{t.x:g}" y="11">{t.text}</text>' for t in self.ticks
         )
-        turns = "".join(f'<path class="turn" d="M{t.x} 16V{low}"/>' for t in self.turns)
+        turns = "".join(f'<path class="turn" d="M{t.x:g} 16V{low:g}"/>' for t in self.turns)
         rows = "".join([*map(_bar_svg, self.bars), *map(_lane_svg, self.lanes)])
-        head = f'<svg class="wf" viewBox="0 0 {WIDTH:.0f} {self.height}" role="img" aria-label="Timeline in virtual seconds">'
+        head = f'<svg class="wf" viewBox="0 0 {WIDTH:g} {self.height:g}" role="img" aria-label="Timeline in virtual seconds">'
         return f"{head}{ticks}{turns}{rows}</svg>"
 
 
 def _bar_svg(bar: Bar) -> str:
-    label = f'<text class="lb" x="{_LEFT - 8:.0f}" y="{bar.y + 13:.0f}" text-anchor="end">{html.escape(bar.label)}</text>'
-    rect = f'<rect class="b-{bar.style}" x="{bar.x}" y="{bar.y + 1:.0f}" width="{bar.width}" height="16" rx="3"/>'
-    strong = ' class="st"' if bar.strong else ""
-    text = (
-        f'<text{strong} x="{bar.text_x}" y="{bar.text_y:.0f}" text-anchor="{bar.anchor}">{html.escape(bar.text)}</text>' if bar.text else ""
-    )
+    label = f'<text class="lb" x="{_LEFT - 8:g}" y="{bar.y + 13:g}">{html.escape(bar.label, quote=False)}</text>'
+    rect = f'<rect class="b-{bar.style}" x="{bar.x:g}" y="{bar.y + 1:g}" width="{bar.width:g}" height="16"/>'
+    style = ' class="st"' if bar.strong else ' class="e"' if bar.anchor == "end" else ""
+    text = f'<text{style} x="{bar.text_x:g}" y="{bar.text_y:g}">{html.escape(bar.text, quote=False)}</text>' if bar.text else ""
     return f"{label}{rect}{text}"
 
 
 def _lane_svg(lane: Lane) -> str:
-    parts = [f'<text x="{_LEFT - 8:.0f}" y="{lane.y + 14:.0f}" text-anchor="end">{html.escape(lane.label)}</text>']
+    parts = [f'<text class="e" x="{_LEFT - 8:g}" y="{lane.y + 14:g}">{html.escape(lane.label, quote=False)}</text>']
     for style, x, width, text in lane.parts:
         if style == "commit":
-            parts.append(f'<path class="b-commit" d="M{x} {lane.y + 3:.0f}l6 7-6 7-6-7z"/>')
+            parts.append(f'<path class="b-commit" d="M{x:g} {lane.y + 3:g}l6 7-6 7-6-7z"/>')
         else:
-            parts.append(f'<rect class="s-{style}" x="{x}" y="{lane.y + 1:.0f}" width="{width}" height="18" rx="3"/>')
+            parts.append(f'<rect class="s-{style}" x="{x:g}" y="{lane.y + 1:g}" width="{width:g}" height="18"/>')
         indent = 10 if style == "commit" else 7
-        parts.append(f'<text class="lb" x="{x + indent:.1f}" y="{lane.y + 14:.0f}">{html.escape(text)}</text>' if text else "")
+        parts.append(f'<text class="in" x="{x + indent:g}" y="{lane.y + 14:g}">{html.escape(text, quote=False)}</text>' if text else "")
     return "".join(parts)
 
 
@@ -173,9 +171,7 @@ def _lanes(spans: Sequence[Span], y: float, scale: float) -> tuple[Lane, ...]:
     lanes: list[Lane] = []
     commits = [span for span in spans if span.kind == "commit"]
     if commits:
-        lanes.append(
-            Lane("effects", y, tuple(("commit", _x(span.start, scale), 0.0, _cut(f"{span.label} {span.status}", 30)) for span in commits))
-        )
+        lanes.append(Lane("effects", y, tuple(_commits(commits, scale))))
     for name, states in breakers.items():
         lanes.append(Lane(_cut(f"breaker {name}", _LABEL_LETTERS), y + _LANE * len(lanes), tuple(_states(states, scale))))
     return tuple(lanes)

@@ -110,7 +110,10 @@
     };
   });
 
-  const heads = new Map(tables.map(t => [t, [...t.tHead.rows[1].cells].map(cell => cell.textContent.toLowerCase())]));
+  const heads = new Map(tables.map(table => {
+    const titles = [...table.querySelectorAll(".lay button")].map(button => button.textContent);
+    return [table, [...table.tHead.rows[1].cells].map(cell => `${titles[/[gw](\d+)/.exec(cell.className)[1]]} ${cell.textContent}`.toLowerCase())];
+  }));
   function filter() {
     const words = $("#q").value.toLowerCase().split(/\s+/).filter(Boolean), changed = $("#changed").checked;
     const on = new Set(all(".legend input:checked").map(box => box.value));
