@@ -19,6 +19,7 @@ from typing import Final
 from greenlet import GreenletExit, getcurrent, greenlet
 
 from agentlab_faults.sim.clock import VirtualClock
+from agentlab_faults.sim.entropy import Entropy
 from agentlab_faults.sim.errors import Deadlock, SimulationEnded
 from agentlab_faults.sim.foreign import Foreign
 from agentlab_faults.sim.loop import VirtualLoop
@@ -36,8 +37,9 @@ _IDLE_STEP_NS: Final = 1_000_000
 class Hub:
     """The scheduler of one simulation. All of it runs on the lab's thread, except `wake`."""
 
-    def __init__(self, clock: VirtualClock) -> None:
+    def __init__(self, clock: VirtualClock, entropy: Entropy) -> None:
         self.clock = clock
+        self.entropy = entropy
         self.main = getcurrent()
         self.ending: BaseException | None = None
         """Why the simulation is over; raised in the main greenlet wherever it blocks."""

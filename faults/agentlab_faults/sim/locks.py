@@ -21,6 +21,7 @@ from agentlab_faults.sim.splice import put_method
 
 __all__ = ["install"]
 
+
 def install() -> None:
     """Patch the lock types; once per process."""
     _patch_lock(_thread.LockType)

@@ -39,9 +39,7 @@ def _patch_policy() -> None:
 def _patch_runner() -> None:
     original = asyncio.Runner.__init__
 
-    def __init__(
-        self: asyncio.Runner, *, debug: bool | None = None, loop_factory: Callable[[], AbstractEventLoop] | None = None
-    ) -> None:
+    def __init__(self: asyncio.Runner, *, debug: bool | None = None, loop_factory: Callable[[], AbstractEventLoop] | None = None) -> None:
         hub = hub_here()
         original(self, debug=debug, loop_factory=loop_factory if hub is None or loop_factory is None else hub.new_loop)
 
@@ -55,7 +53,9 @@ def _patch_foreign_loops() -> None:
     def run_forever(self: asyncio.BaseEventLoop) -> None:
         hub = hub_here()
         if hub is not None and self not in hub.loops:
-            raise RuntimeError(f"{self!r} was not made in this simulation and cannot run in virtual time: make loops with asyncio.new_event_loop().")
+            raise RuntimeError(
+                f"{self!r} was not made in this simulation and cannot run in virtual time: make loops with asyncio.new_event_loop()."
+            )
         original(self)
 
     asyncio.BaseEventLoop.run_forever = run_forever  # type: ignore[method-assign]

@@ -194,7 +194,9 @@ def _patch_other_loops() -> None:
     """Work handed to a loop that runs in a real thread: an answer may come from there."""
     original = asyncio.BaseEventLoop.call_soon_threadsafe
 
-    def call_soon_threadsafe(self: asyncio.BaseEventLoop, callback: Callable[..., object], *args: Any, context: Any = None) -> asyncio.Handle:
+    def call_soon_threadsafe(
+        self: asyncio.BaseEventLoop, callback: Callable[..., object], *args: Any, context: Any = None
+    ) -> asyncio.Handle:
         hub = hub_here()
         if hub is not None and self not in hub.loops:
             thread = next((t for t in threading.enumerate() if t.ident == self._thread_id), None)  # type: ignore[attr-defined]

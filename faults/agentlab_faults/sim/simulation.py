@@ -8,10 +8,11 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, Self
 
-from agentlab_faults.sim import locks, loops, pools, timepatch, waiter
+from agentlab_faults.sim import entropy, locks, loops, pools, timepatch, waiter
 from agentlab_faults.sim.active import LAB
 from agentlab_faults.sim.clock import VirtualClock
 from agentlab_faults.sim.drain import drain
+from agentlab_faults.sim.entropy import Entropy
 from agentlab_faults.sim.hub import Hub
 from agentlab_faults.sim.loop import VirtualLoop
 from agentlab_faults.sim.surroundings import Surroundings
@@ -27,6 +28,7 @@ def _install() -> None:
     pools.install()
     locks.install()
     waiter.install()
+    entropy.install()
 
 
 async def _outcome(value: Awaitable[Any]) -> Any:
@@ -55,7 +57,7 @@ class Simulation:
         self.seed = seed
         self.leftovers: tuple[str, ...] = ()
         """Tasks and workers that resisted being taken down; known once the simulation is left."""
-        self._hub = Hub(self.clock)
+        self._hub = Hub(self.clock, Entropy(seed))
         self._watchdog = Watchdog(self._hub, watchdog, on_stuck)
         self._loop: VirtualLoop | None = None
 
@@ -89,6 +91,7 @@ class Simulation:
         _install()
         self._hub.begin()
         self._outside = Surroundings.set_aside()
+        self._hub.entropy.begin()
         self._watchdog.arm()
         LAB.enter(self._hub)
         return self
@@ -102,6 +105,7 @@ class Simulation:
         finally:
             self._watchdog.disarm()
             LAB.leave()
+            hub.entropy.end()
             self._loop = None
             self.clock.now_ns = ended_ns
             Surroundings.set_aside()

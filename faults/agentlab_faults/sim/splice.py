@@ -14,7 +14,7 @@ from collections.abc import Callable
 from types import BuiltinFunctionType
 from typing import Any, Final
 
-__all__ = ["put_method", "redirect", "twin"]
+__all__ = ["Contents", "put_method", "redirect", "twin"]
 
 
 class _Definition(ctypes.Structure):
@@ -104,3 +104,20 @@ def put_method(owner: type, name: str, method: Any) -> Any:
     namespace[name] = method
     ctypes.pythonapi.PyType_Modified(ctypes.py_object(owner))
     return original
+
+
+class Contents:
+    """The memory of an object of a built-in type: for state that its own methods copy slowly."""
+
+    def __init__(self, thing: object, kind: type) -> None:
+        self._address = id(thing) + _HEADER
+        self._size = kind.__basicsize__ - _HEADER
+        self._saved = b""
+
+    def save(self) -> None:
+        """Remember it as it is now."""
+        self._saved = ctypes.string_at(self._address, self._size)
+
+    def restore(self) -> None:
+        """Make it what it was when it was saved."""
+        ctypes.memmove(self._address, self._saved, self._size)
