@@ -43,7 +43,7 @@ def run_pytest(arguments: Sequence[str], *, options: Iterable[str] = (), plugins
 def with_plugin() -> list[str]:
     """pytest's arguments for our plugin.
 
-    It is named where the user has switched the loading of installed plugins off. This program and the agent are loaded before pytest starts,
+    It is named where the user has switched the loading of installed plugins off. This program and the agent are loaded before pytest is,
     so pytest would warn that it cannot rewrite the asserts of plugins among their imports (anyio is one).
     """
     quiet = ["-W", "ignore:Module already imported so cannot be rewritten:pytest.PytestAssertRewriteWarning"]

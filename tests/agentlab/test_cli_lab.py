@@ -1,0 +1,126 @@
+"""The commands that play cells, as a user starts them: in a process of their own, in an empty folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BARE_LOOP = Path(__file__).parent.parent.parent / "examples" / "bare_loop.py"
+SUITE = """\
+version: 1
+agent: bare_loop.py:build
+faults: [http_500, body_truncated_json]
+tools:
+  lookup_order: {effect: read, returns: {total: 49.90}}
+scenarios:
+  lookup:
+    prompt: "What does order 5512 cost?"
+    script:
+      - call: {lookup_order: {id: "5512"}}
+      - say: "Order 5512 costs EUR 49.90."
+    expect:
+      - reply.contains: "49.90"
+"""
+CRASH = "lookup[openai.chat.1-body_truncated_json]"
+
+
+@dataclasses.dataclass(frozen=True)
+class Project:
+    """A folder with a suite, and what `agentlab test` did in it."""
+
+    folder: Path
+    tested: subprocess.CompletedProcess[str]
+
+    def run(self, *line: str) -> subprocess.CompletedProcess[str]:
+        return agentlab(self.folder, *line)
+
+
+def agentlab(folder: Path, *line: str) -> subprocess.CompletedProcess[str]:
+    """One command line, without this test run's own settings."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST_", "PYTHONHASHSEED"))}
+    return subprocess.run(
+        [sys.executable, "-m", "agentlab.cli", *line], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    folder = tmp_path_factory.mktemp("project")
+    (folder / "bare_loop.py").write_text(BARE_LOOP.read_text())
+    (folder / "lookup.suite.yaml").write_text(SUITE)
+    return Project(folder, agentlab(folder, "test", "lookup.suite.yaml", "-q", "-p", "no:cacheprovider", "-p", "no:randomly"))
+
+
+def test_an_agent_that_does_not_survive_is_not_shipped(project: Project) -> None:
+    assert project.tested.returncode == 1, project.tested
+    assert "DON'T SHIP" in project.tested.stdout
+    assert f"Reproduce: agentlab replay '{CRASH}'" in project.tested.stdout
+
+
+def test_results_and_report_lie_where_the_commands_look_for_them(project: Project) -> None:
+    assert (project.folder / ".agentlab" / "last" / "report.html").is_file()
+    gate = project.run("gate")
+    assert (gate.returncode, gate.stderr) == (1, "")
+
+
+def test_a_cell_is_replayed_step_by_step_and_is_the_same(project: Project) -> None:
+    replayed = project.run("replay", CRASH)
+    assert replayed.returncode == 1, replayed
+    assert "The same as in the run" in replayed.stdout
+    assert "llm openai.chat.1" in replayed.stdout
+    assert "[body_truncated_json]" in replayed.stdout
+
+
+def test_a_replay_s_line_is_the_recorded_one(project: Project) -> None:
+    line = json.loads(project.run("replay", CRASH, "--json").stdout)
+    recorded = [json.loads(row) for row in (project.folder / ".agentlab/last/results.jsonl").read_text().splitlines()]
+    assert line in recorded
+
+
+def test_an_ambiguous_cell_lists_its_matches(project: Project) -> None:
+    replayed = project.run("replay", "openai.chat.2-http_500")
+    assert replayed.returncode == 2
+    assert "lookup[openai.chat.2-http_500-always]" in replayed.stderr
+
+
+def test_a_part_of_an_id_that_names_one_cell_is_enough(project: Project) -> None:
+    assert project.run("replay", "chat.2-http_500-always").returncode == 1
+
+
+def test_some_cells_alone_are_not_a_verdict(project: Project) -> None:
+    narrowed = project.run("test", "lookup.suite.yaml", "-q", "-k", "control", "--results", "narrow.jsonl")
+    assert narrowed.returncode == 0, narrowed
+    assert "gate not evaluated" in narrowed.stdout
+    assert project.run("gate", "narrow.jsonl").returncode == 3
+
+
+def test_the_reference_agent_runs_once_without_key_or_network(project: Project) -> None:
+    ran = project.run("run", "Refund order 5512, it arrived broken.", "--json")
+    assert ran.returncode == 0, ran
+    told = json.loads(ran.stdout)
+    assert told["ending"] == "returned"
+    assert [commit["tool"] for commit in told["commits"]] == ["refund"]
+
+
+def test_the_reference_agent_answers_under_a_fault_and_says_which_layer_did(project: Project) -> None:
+    ran = project.run("run", "Refund order 5512, it arrived broken.", "--fault", "all-providers-outage")
+    assert ran.returncode == 0, ran
+    assert "answered by" in ran.stdout
+    assert "answered by full" not in ran.stdout
+
+
+def test_a_planted_key_is_nowhere(project: Project) -> None:
+    key = "sk-planted-0123456789abcdef0123456789"
+    environment = {**os.environ, "OPENAI_API_KEY": key, "PYTHONHASHSEED": "0"}
+    command = [sys.executable, "-m", "agentlab.cli", "test", "lookup.suite.yaml", "--results", "planted/results.jsonl", "-p", "no:randomly"]
+    done = subprocess.run(command, cwd=project.folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    written = "".join(path.read_text() for path in (project.folder / "planted").iterdir())
+    assert "body_truncated_json" in written
+    assert key not in written + done.stdout + done.stderr
