@@ -278,6 +278,19 @@ def test_a_response_that_nobody_reads_is_abandoned_when_the_block_ends() -> None
     assert script.ends == ["abandoned"]
 
 
+def test_exchanges_left_over_are_abandoned_in_the_order_of_their_requests() -> None:
+    gone: list[str] = []
+
+    def handler(request: WireRequest) -> tuple[Exchange, Callable[[End], None]]:
+        return Exchange(body=(b"one",)), lambda _: gone.append(request.path)
+
+    paths = [f"/{n}" for n in range(50)]
+    with httpx2.Client(base_url="https://host.example") as client, armed(handler):
+        left = [client.send(client.build_request("GET", path), stream=True) for path in paths]
+    assert gone == paths
+    assert len(left) == 50
+
+
 @pytest.mark.parametrize("exchange", [Exchange(before=(Pause(30.0),)), Exchange(body=(b"a", Pause(30.0), b"b"))], ids=["before", "in-body"])
 @pytest.mark.parametrize("library", [httpx2, httpx])
 def test_a_cancelled_request_was_abandoned(exchange: Exchange, library: ModuleType) -> None:

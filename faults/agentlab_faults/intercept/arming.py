@@ -60,8 +60,8 @@ class Armed:
     watch: Watch = field(default_factory=Watch)
     allowed_ports: set[int] = field(default_factory=set)
     """Ports for which an allowed host was looked up: connections go to addresses, not to names."""
-    open: set[OnItsWay] = field(default_factory=set)
-    """The exchanges that are still on their way."""
+    open: dict[OnItsWay, None] = field(default_factory=dict)
+    """The exchanges that are still on their way, in the order of their requests (a set's order would differ from run to run)."""
 
 
 class _Current:

@@ -81,7 +81,7 @@ class Delivery:
         self._left = len(exchange.before) + len(body)
         self._steps = self._walk(body, last=True)
         if on_end is not None:
-            armed.open.add(self)
+            armed.open[self] = None
 
     def before(self) -> Iterator[bytes | float]:
         """Seconds to be silent before the status line. Raises the library's exception where the exchange breaks or times out."""
@@ -100,7 +100,7 @@ class Delivery:
         """Tell how it ended, unless that was told before."""
         on_end, self._on_end = self._on_end, None
         if on_end is not None:
-            self._armed.open.discard(self)
+            self._armed.open.pop(self, None)
             on_end(how)
 
     def _walk(self, parts: Sequence[Part], *, last: bool) -> Iterator[bytes | float]:
