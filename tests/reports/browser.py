@@ -103,10 +103,12 @@ class Tab:
 
     def go(self, path: Path, *, fragment: str = "") -> None:
         """Open a file and wait until it is loaded."""
+        self.call("Page.navigate", url="about:blank")  # else a new fragment of the same file would not load it afresh
+        self.until("location.href === 'about:blank'")
         self.problems.clear()
         self.requests.clear()
         self.call("Page.navigate", url=path.as_uri() + fragment)
-        self.until("document.readyState === 'complete'")
+        self.until("location.protocol === 'file:' && document.readyState === 'complete'")
 
     def eval(self, expression: str) -> Any:
         """The value of an expression in the page (promises are awaited). Raises RuntimeError if it throws."""

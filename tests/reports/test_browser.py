@@ -75,12 +75,12 @@ def test_a_packed_panel_is_built_when_it_is_asked_for(tab: Tab, report: Path) ->
 
 def test_the_filters_dim_what_does_not_match(tab: Tab, report: Path) -> None:
     tab.go(report)
-    squares = tab.eval("document.querySelectorAll('#heat .k').length")
+    squares = tab.eval("document.querySelectorAll('#heat td:not([hidden]) .k').length")
     tab.eval("q.value = 'long_talk network'; q.oninput()")
-    lit = tab.eval("document.querySelectorAll('#heat .k:not(.off)').length")
+    lit = tab.eval("document.querySelectorAll('#heat td:not([hidden]) .k:not(.off)').length")
     assert 0 < lit < squares
     tab.eval("q.value = ''; document.querySelector('#changed').click()")
-    assert tab.eval("document.querySelectorAll('#heat .k:not(.off)').length") == 6
+    assert tab.eval("document.querySelectorAll('#heat td:not([hidden]) .k:not(.off)').length") == 5
 
 
 def test_a_boundary_folds_to_its_worst(tab: Tab, report: Path) -> None:
