@@ -10,7 +10,7 @@ from agentlab_faults.script.judge import error_shaped, failure_test, holds
 from hypothesis import given
 from hypothesis import strategies as st
 
-FAILED = [
+FAILED: list[Any] = [
     "An error occurred while running the tool. Please try again.",
     '{"error":"Timed out after 30 seconds."}',
     "Tool 'refund' timed out after 30 seconds.",
@@ -42,7 +42,7 @@ FAILED = [
     {"status": "failed"},
     {"status": "TIMEOUT"},
 ]
-FINE = [
+FINE: list[Any] = [
     "KB: refunds use refund(order_id)",
     '{"refunded": "42", "n": 1}',
     "Error codes are explained on page 3.",

@@ -357,8 +357,9 @@ class TestBareLoop:
         bench = self.bench(Call((("note", {"n": 1}), ("note", {"n": 2}))), DONE)
         bench.tools = offer("note")
         serving = bench.take(bench.ask())
-        for n, end in (("2", "raised"), ("1", "ok")):
-            bench.model.tool_ended(bench.model.tool_started("note", {"n": n, "user": "u-7"}), end, "noted")
+        for n in ("2", "1"):
+            execution = bench.model.tool_started("note", {"n": n, "user": "u-7"})
+            bench.model.tool_ended(execution, "raised" if n == "2" else "ok", "noted")
         for call_id in serving.ids:
             bench.result(call_id, "whatever")
         assert bench.ask().ids == ("call_1_0_1",)
@@ -417,6 +418,13 @@ class TestAside:
         bench.tools = offer("lookup_order", "search_kb")
         aside = bench.ask()
         assert (aside.content, aside.kind, aside.turn) == ("I cannot refund anything right now.", "aside", -1)
+
+    def test_what_it_says_without_a_tool_is_said_of_one_that_was_taken_away_because_it_failed_too(self) -> None:
+        bench = Bench(say_without={"lookup_order": "I cannot reach your orders right now."})
+        for _ in range(3):
+            bench.step("Error: db", "raised")
+        assert bench.ask(tools=offer("refund")).content == "I cannot reach your orders right now."
+        assert bench.ask().content == FAILED
 
     def test_it_is_no_node_so_the_script_goes_on_where_it_was(self) -> None:
         bench = Bench()

@@ -20,13 +20,15 @@ TURNS = (
     Say(DONE),
 )
 SCRIPTED = {(name, json.dumps(arguments)) for turn in TURNS if isinstance(turn, Call) for name, arguments in turn.calls}
-TOOLS = [
+TOOLS: list[dict[str, Any]] = [
     {"type": "function", "function": {"name": name, "parameters": {"type": "object", "properties": {}}}}
     for name in sorted({name for name, _ in SCRIPTED})
 ]
 
 ANSWER = ("good", "good", "good", "lost", "spoiled", "spoiled_without_ids")
 """What becomes of an answer on its way to the agent."""
+OFFERED = ("everything", "everything", "everything", "lookup_order", "refund")
+"""The tool that the agent does not offer this once."""
 RUN = ("ok", "ok", "ok", "raised", "unknown", "cancelled", "error_value")
 """What becomes of an execution."""
 KEEP = ("all", "all", "compact", "last_exchange", "elide", "restart")
@@ -66,10 +68,13 @@ class Agent:
         return options[0] if self.calm else self.draw(st.sampled_from(options))
 
     def ask(self) -> Serving:
-        serving = self.model.serve({"model": "m", "messages": list(self.history), "tools": TOOLS, "parallel_tool_calls": self.parallel})
+        withdrawn = self.pick(OFFERED)
+        tools = [tool for tool in TOOLS if tool["function"]["name"] != withdrawn]
+        serving = self.model.serve({"model": "m", "messages": list(self.history), "tools": tools, "parallel_tool_calls": self.parallel})
         for call in serving.tool_calls:
             key = (call.name, as_key(call))
             assert key in SCRIPTED
+            assert call.name != withdrawn, "called a tool that was not offered"
             assert key not in self.ledger.confirmed, f"{key} is done, and was served again"
             assert self.ledger.failures.get(key, 0) <= 2, f"{key} failed three times, and was served again"
         if serving.content == DONE:
@@ -82,7 +87,7 @@ class Agent:
         """One turn of the loop; returns the model's last words when there are any."""
         serving = self.ask()
         fate = self.pick(ANSWER)
-        if fate == "lost":
+        if fate == "lost" or serving.kind == "aside":
             return None
         if not serving.tool_calls:
             return serving.content

@@ -21,8 +21,8 @@ def text_of(message: Mapping[str, Any]) -> str:
     content = message.get("content")
     if isinstance(content, str):
         return content
-    if isinstance(content, Sequence):
-        return "".join(str(part.get("text") or "") for part in content if isinstance(part, Mapping))
+    if isinstance(content, list):
+        return "".join(str(part.get("text") or "") for part in content if isinstance(part, dict))
     return ""
 
 
@@ -91,7 +91,7 @@ def _choice(choice: Any, offered: Mapping[str, Any]) -> tuple[frozenset[str], st
     everything = frozenset(offered)
     if choice == "none":
         return frozenset(), None, False
-    if not isinstance(choice, Mapping):
+    if not isinstance(choice, dict):
         return everything, None, choice == "required"
     if choice.get("type") == "allowed_tools":
         allowed = choice.get("allowed_tools") or {}

@@ -14,9 +14,12 @@ from agentlab_faults.script.spec import ScriptMissing
 __all__ = ["Form", "form_of", "to_json"]
 
 
+_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 def to_json(value: Any) -> str:
     """Compact JSON, as the provider writes tool arguments."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _COMPACT(value)
 
 
 @dataclass(frozen=True, slots=True)

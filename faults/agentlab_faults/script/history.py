@@ -33,7 +33,7 @@ def check_name(name: Any, param: str) -> None:
 
 def check_messages(messages: Any) -> None:
     """Raises Refused with the first complaint about the messages: their shape, then missing contents, then the order of tool results."""
-    if not isinstance(messages, Sequence) or isinstance(messages, str):
+    if not isinstance(messages, list):
         raise invalid_type("messages", "an array of objects", messages)
     if not messages:
         raise empty_array("messages")
@@ -46,7 +46,7 @@ def check_messages(messages: Any) -> None:
 
 
 def _check_shape(message: Any, at: str) -> None:
-    if not isinstance(message, Mapping):
+    if not isinstance(message, dict):
         raise invalid_type(at, "an object", message)
     role = message.get("role")
     if role is None:
@@ -61,13 +61,13 @@ def _check_shape(message: Any, at: str) -> None:
 
 
 def _check_calls(calls: Any, at: str) -> None:
-    if not isinstance(calls, Sequence) or isinstance(calls, str):
+    if not isinstance(calls, list):
         raise invalid_type(at, "an array of objects", calls)
     if not calls:
         raise empty_array(at)
     for index, call in enumerate(calls):
         place = f"{at}[{index}]"
-        if not isinstance(call, Mapping):
+        if not isinstance(call, dict):
             raise invalid_type(place, "an object", call)
         for name in ("id", "type"):
             if name not in call:
@@ -78,7 +78,7 @@ def _check_calls(calls: Any, at: str) -> None:
 
 def _check_function(call: Mapping[str, Any], place: str) -> None:
     function = call.get("function")
-    if not isinstance(function, Mapping):
+    if not isinstance(function, dict):
         raise missing(f"{place}.function")
     for name in ("name", "arguments"):
         if name not in function:

@@ -74,11 +74,11 @@ class Lineage:
         if not missing:
             turn = self._segments[place.segment][-1]
             return self._say(asked, serial, place, turn, "say")
-        if any(self._given_up(place.results, slot) for slot in missing):
-            return self._say(asked, serial, place, -1, "failed")
         lacking = [name for name in map(self._tool, missing) if name not in asked.callable]
         if lacking:
             return self._aside(asked, serial, self._aside_text(lacking[0], place, missing))
+        if any(self._given_up(place.results, slot) for slot in missing):
+            return self._say(asked, serial, place, -1, "failed")
         return self._call(asked, serial, place, missing if asked.parallel else missing[:1])
 
     def _place(self, asked: Asked) -> _Place:
@@ -128,6 +128,8 @@ class Lineage:
         first: list[Slot] = []
         for turn in self._segments[place.segment]:
             left = [slot for slot in self._slots(turn) if slot not in done]
+            if left and asked.forced is None:
+                return left
             forced = [slot for slot in left if self._tool(slot) == asked.forced]
             if forced:
                 return forced[:1]

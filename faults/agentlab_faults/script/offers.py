@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from agentlab_faults.script.history import check_name
@@ -24,7 +24,7 @@ def check_tools(body: Mapping[str, Any]) -> None:
             if body.get(name) is not None:
                 raise Refused(f"Invalid value for '{name}': '{name}' is only allowed when 'tools' are specified.", param=name)
         return
-    if not isinstance(tools, Sequence) or isinstance(tools, str):
+    if not isinstance(tools, list):
         raise invalid_type("tools", "an array of objects", tools)
     if not tools:
         raise empty_array("tools")
@@ -35,7 +35,7 @@ def check_tools(body: Mapping[str, Any]) -> None:
 
 
 def _check_tool(tool: Any, at: str) -> None:
-    if not isinstance(tool, Mapping):
+    if not isinstance(tool, dict):
         raise invalid_type(at, "an object", tool)
     kind = tool.get("type")
     if kind is None:
@@ -64,7 +64,7 @@ def check_tool_choice(body: Mapping[str, Any]) -> None:
         if choice not in _CHOICES:
             raise unsupported("tool_choice", choice, _CHOICES)
         return
-    if not isinstance(choice, Mapping):
+    if not isinstance(choice, dict):
         raise invalid_type("tool_choice", "one of one of 'none', 'auto', or 'required' or object", choice)
     kind = choice.get("type")
     if kind == "allowed_tools":
@@ -80,7 +80,7 @@ def check_tool_choice(body: Mapping[str, Any]) -> None:
 
 
 def _chosen(choice: Mapping[str, Any], kind: str) -> str:
-    if not isinstance(choice.get(kind), Mapping):
+    if not isinstance(choice.get(kind), dict):
         raise missing(f"tool_choice.{kind}")
     if "name" not in choice[kind]:
         raise missing(f"tool_choice.{kind}.name")
@@ -96,7 +96,7 @@ def check_response_format(body: Mapping[str, Any]) -> None:
     form = body.get("response_format")
     if form is None:
         return
-    if not isinstance(form, Mapping):
+    if not isinstance(form, dict):
         raise invalid_type("response_format", "an object", form)
     kind = form.get("type")
     if kind is None:
@@ -113,7 +113,7 @@ def check_response_format(body: Mapping[str, Any]) -> None:
 def _check_json_schema(form: Mapping[str, Any]) -> None:
     at = "response_format.json_schema"
     wrapped = form.get("json_schema")
-    if not isinstance(wrapped, Mapping):
+    if not isinstance(wrapped, dict):
         raise missing(at)
     for name in ("name", "schema"):
         if name not in wrapped:
@@ -125,7 +125,7 @@ def _check_json_schema(form: Mapping[str, Any]) -> None:
 
 def _complaint(schema: Any, *, strict: bool) -> str | None:
     """What is wrong with a schema of parameters or of an answer; None if nothing is."""
-    if not isinstance(schema, Mapping):
+    if not isinstance(schema, dict):
         return f"{json.dumps(schema)} is not of type 'object', 'boolean'."
     kind = schema.get("type")
     if kind != "object" and not ("anyOf" in schema or "$ref" in schema):
@@ -135,7 +135,7 @@ def _complaint(schema: Any, *, strict: bool) -> str | None:
 
 
 def _inside(schema: Any, context: tuple[str, ...], *, strict: bool) -> str | None:
-    if not isinstance(schema, Mapping):
+    if not isinstance(schema, dict):
         return None
     own = _own(schema, strict=strict)
     if own:

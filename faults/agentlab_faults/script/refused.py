@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 __all__ = ["Refused", "below_minimum", "empty_array", "invalid_type", "missing", "one_of", "too_long", "unknown", "unsupported"]
@@ -70,7 +70,7 @@ def _named(value: Any) -> str:
         return "null"
     if isinstance(value, bool):
         return "a boolean"
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return "an object"
     names: dict[type, str] = {str: "a string", int: "an integer", float: "a decimal number", list: "an array"}
     return names.get(type(value), "a value")

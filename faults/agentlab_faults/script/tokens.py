@@ -15,12 +15,13 @@ from agentlab_faults.script.spec import Serving
 __all__ = ["completion_tokens", "prompt_tokens"]
 
 _CHARACTERS = 4
+_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def prompt_tokens(body: Mapping[str, Any]) -> int:
     """Tokens that a chat completion request is billed for, whether or not it is answered."""
     counted = [body.get("messages"), body.get("tools"), body.get("response_format")]
-    return _tokens(len(json.dumps([part for part in counted if part], ensure_ascii=False, separators=(",", ":"))))
+    return _tokens(len(_COMPACT([part for part in counted if part])))
 
 
 def completion_tokens(serving: Serving) -> int:
