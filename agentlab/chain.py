@@ -22,9 +22,8 @@ RESERVE = 0.1
 """Part of the remaining time that the last model leaves for the lower layers."""
 FAILURES_WITH_FALLBACK = 2
 """Failures after which a model is given up while another one is left: the other one is quicker than a third try."""
-COMPACTIONS = 2
-DOUBLINGS = 2
-"""How often an answer's maximum length is doubled after it was cut."""
+RESIZES = 2
+"""How often a call is made with a smaller request or a longer answer; once while another model is left."""
 
 BuildRequest = Callable[[int], Request]
 """The request at a level of compaction (0: as it is)."""
@@ -104,7 +103,7 @@ class _Call:
         self._deadline = asking.deadline.share(SHARE if fallback else 1 - RESERVE)
         self._level = 0
         self._max_tokens = link.model.max_tokens
-        self._failures = 0
+        self._failures = self._resizes = 0
 
     async def answer(self) -> Answer:
         """Raises ModelFailedError or BreakerOpenError; gives the model up for a while if it is ill."""
@@ -134,10 +133,11 @@ class _Call:
             return False
         if getattr(failure.error, "reason", "") == "cut":
             self._max_tokens *= 2
-            return bool(self._max_tokens <= self._link.model.max_tokens * 2**DOUBLINGS)
-        self._level += 1
-        self._max_tokens = max(64, self._max_tokens // 2)
-        return self._level <= COMPACTIONS
+        else:
+            self._level += 1
+            self._max_tokens = max(64, self._max_tokens // 2)
+        self._resizes += 1
+        return self._resizes <= (1 if self._fallback else RESIZES)
 
     async def _attempt(self) -> Answer:
         asking, model = self._asking, self._link.model

@@ -17,7 +17,7 @@ from agentlab.turn import Turn
 __all__ = ["React"]
 
 REPAIRS = 2
-"""Answers in a row with unusable calls that a model may correct before another model is asked."""
+"""Answers in a row with unusable calls that a model may correct; one while another model is left."""
 SAME_CALL = 3
 """How often a model may make the same call in one turn."""
 MOST_CALLS = 16
@@ -83,7 +83,7 @@ class React:
         if turn.repairs == 0:
             turn.repair_from = before
         turn.repairs += 1
-        if turn.repairs <= REPAIRS:
+        if turn.repairs <= (REPAIRS if self.chain.last_left(turn.aside) else 1):
             return False
         turn.history.rollback(turn.repair_from)
         problem = next(plan.problem for plan in planned if plan.problem)

@@ -185,7 +185,7 @@ def test_a_context_error_that_stays_is_not_asked_for_ever(wire: Wire) -> None:
     wire.primary(error(400, "context_length_exceeded"))
     wire.fallback(say(FINE))
     assert ask(wire, agent()).text == FINE
-    assert wire.asked.count("api.openai.com") == 3
+    assert wire.asked == ["api.openai.com"] * 2 + ["llm.fallback.example"]
 
 
 def test_a_cut_answer_is_asked_for_again_with_more_room(wire: Wire) -> None:
@@ -210,7 +210,7 @@ def test_a_filtered_answer_is_not_asked_for_again_but_elsewhere(wire: Wire, filt
 
 def test_bad_arguments_are_corrected_by_the_model(wire: Wire) -> None:
     wire.primary(call(("look", '{"item": "app'), ids=("call_a",)), call(("look", {"itme": "apples"}), ids=("call_b",)), LOOK, say(FINE))
-    reply = ask(wire, agent())
+    reply = ask(wire, agent(fallback=False))
     assert reply.text == FINE
     told = [message["content"] for message in wire.messages() if message["role"] == "tool"]
     assert "not valid JSON" in told[0]
@@ -227,8 +227,8 @@ def test_a_model_that_cannot_make_the_call_is_set_aside_and_its_attempts_forgott
     wire.fallback(LOOK, say(FINE))
     reply = ask(wire, agent())
     assert (reply.text, reply.status) == (FINE, "complete")
-    assert wire.asked == ["api.openai.com"] * 3 + ["llm.fallback.example"] * 2
-    assert [message["role"] for message in wire.messages(3)] == ["system", "user"]
+    assert wire.asked == ["api.openai.com"] * 2 + ["llm.fallback.example"] * 2
+    assert [message["role"] for message in wire.messages(2)] == ["system", "user"]
 
 
 def test_ids_are_made_good_before_they_are_kept(wire: Wire) -> None:
