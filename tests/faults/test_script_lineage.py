@@ -324,7 +324,7 @@ def test_after_a_rewrite_the_seam_is_asked_about_older_answers_too() -> None:
 
 def test_a_value_that_only_reads_like_a_failure_in_its_frame_is_a_success() -> None:
     bench = Bench(LOOKUP, DONE)
-    bench.step("Error log of the order: 3 parcels", value="3 parcels")
+    bench.step("Error: none. Result: 3 parcels", value="3 parcels")
     assert bench.ask().content == DONE.text
 
 
