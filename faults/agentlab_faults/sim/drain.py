@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from asyncio import events
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -48,7 +49,8 @@ def _open(hub: Hub) -> list[VirtualLoop]:
 
 
 def _pending(hub: Hub) -> Iterator[asyncio.Task[Any]]:
-    for loop in _open(hub):
+    """Of closed loops too: whoever closes a loop may leave tasks behind."""
+    for loop in hub.loops:
         yield from asyncio.all_tasks(loop)
 
 
@@ -59,13 +61,28 @@ def _let_run(hub: Hub) -> None:
         for loop in _open(hub):
             tasks = asyncio.all_tasks(loop)
             if tasks and not loop.is_running():
-                loop.run_until_complete(asyncio.wait(tasks))
-                for task in tasks:
-                    task.cancelled() or task.exception()
+                loop.run_until_complete(_all_done(loop, tasks))
         if hub.workers:
             hub.wait(Waiter(), hub.clock.now_ns)
     except SimulationEnded:  # the cleanup got stuck as well: the next round, or the workers' end, deals with it
         return
+
+
+def _all_done(loop: VirtualLoop, tasks: set[asyncio.Task[Any]]) -> asyncio.Future[None]:
+    """Done with the last of `tasks`; what they raise is nobody's business any more."""
+    done, left = loop.create_future(), len(tasks)
+
+    def one_done(task: asyncio.Task[Any]) -> None:
+        nonlocal left
+        left -= 1
+        if not task.cancelled():
+            task.exception()
+        if not left:
+            done.set_result(None)
+
+    for task in tasks:
+        task.add_done_callback(one_done)
+    return done
 
 
 def _reopen(hub: Hub) -> None:
@@ -95,10 +112,16 @@ def _kill(hub: Hub, worker: Worker) -> bool:
 
 
 def _give_up(hub: Hub) -> Iterator[str]:
-    """Silence the tasks that no cancellation ends."""
+    """Silence the tasks that no cancellation ended."""
     for task in list(_pending(hub)):
         task._log_destroy_pending = False  # type: ignore[attr-defined]
-        _UNDEAD.append(task)
+        events._set_running_loop(task.get_loop())
+        try:
+            task.get_coro().close()  # type: ignore[union-attr]
+        except BaseException:  # noqa: BLE001 - it catches even GeneratorExit, or runs in a worker that stands still
+            _UNDEAD.append(task)
+        finally:
+            events._set_running_loop(None)
         yield f"task {task.get_name()}"
 
 

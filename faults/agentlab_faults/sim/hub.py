@@ -43,6 +43,8 @@ class Hub:
         self.main = getcurrent()
         self.ending: BaseException | None = None
         """Why the simulation is over; raised in the main greenlet wherever it blocks."""
+        self.reason: BaseException | None = None
+        """The same, but kept while the simulation is taken down."""
         self.killing = False
         """True once workers are being taken down: they can no longer block."""
         self.workers: dict[Worker, None] = {}
@@ -187,15 +189,23 @@ class Hub:
         """The simulation is over because of `reason`: the first one counts."""
         if self.ending is None:
             self.ending = reason
+            self.reason = self.reason or reason
 
     def give_way(self) -> None:
         """If the simulation is over, the caller may not go on: the main greenlet gets the reason raised, a worker does not come back."""
-        if getcurrent() is self.main:
+        here = getcurrent()
+        if here is self.main:
             self.raise_if_ended()
         elif self.killing:
-            raise GreenletExit
+            self._die(here)
         elif self.ending is not None:
             self._park(Waiter(), None)
+
+    def _die(self, worker: greenlet) -> None:
+        """A worker may clean up, but not block; one that goes on and on stands still for ever."""
+        if isinstance(worker, Worker) and worker.may_die_again():
+            raise GreenletExit
+        self.main.switch()
 
     def raise_if_ended(self) -> None:
         """Raise what ended the simulation, if anything did."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
+from agentlab_faults.sim.errors import SimulationEnded
 from agentlab_faults.sim.waiter import Waiter
 
 if TYPE_CHECKING:
@@ -124,6 +125,13 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def create_task(self, coro: Any, *, name: str | None = None, **options: Any) -> asyncio.Task[Any]:
         """As asyncio's, but tasks without a name are numbered per loop and not per process."""
         return super().create_task(coro, name=name or f"Task-{next(self._names)}", **options)
+
+    @override
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """As asyncio's, but a task that the end of the simulation hit is no error of the code."""
+        error = context.get("exception")
+        if error is None or (error is not self.hub.reason and not isinstance(error, SimulationEnded)):
+            super().call_exception_handler(context)
 
     @override
     def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:

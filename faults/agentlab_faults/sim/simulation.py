@@ -98,7 +98,7 @@ class Simulation:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         hub = self._running()
-        ended_ns = self.clock.now_ns
+        now_ns, cap_ns = self.clock.now_ns, self.clock.cap_ns
         try:
             self._watchdog.restart()
             self.leftovers = drain(hub)
@@ -107,7 +107,7 @@ class Simulation:
             LAB.leave()
             hub.entropy.end()
             self._loop = None
-            self.clock.now_ns = ended_ns
+            self.clock.now_ns, self.clock.cap_ns = now_ns, cap_ns
             Surroundings.set_aside()
             self._outside.put_back()
 
@@ -133,10 +133,9 @@ class Simulation:
 
         On the simulation's own thread only: RuntimeError elsewhere.
         """
-        hub = self._running()
-        if not hub.foreign.is_here():
+        if not self._hub.foreign.is_here():
             raise RuntimeError("A simulation is stopped by the thread that entered it.")
-        hub.end(reason)
+        self._running().end(reason)
 
     def _running(self) -> Hub:
         if LAB.hub is not self._hub:

@@ -17,6 +17,9 @@ __all__ = ["Waiter", "Worker", "install"]
 _threads: Final[dict[int, threading.Thread]] = threading._active  # type: ignore[attr-defined]
 """What `threading.current_thread` looks up."""
 
+_MOST_DEATHS: Final = 20
+"""Times that a worker's blocking calls raise its end, one after the other, before it is left standing."""
+
 
 class Waiter:
     """One place to block: waits on the hub until it is woken or its moment has come."""
@@ -43,6 +46,7 @@ class Worker(greenlet):
         super().__init__(run, parent)
         self.ident = next(Worker._idents)
         self.thread = thread
+        self._deaths = 0
         thread._ident = self.ident  # type: ignore[attr-defined]
         _threads[self.ident] = thread
 
@@ -50,6 +54,11 @@ class Worker(greenlet):
     def name(self) -> str:
         """The thread's name."""
         return self.thread.name
+
+    def may_die_again(self) -> bool:
+        """False once it has shrugged off its end too often."""
+        self._deaths += 1
+        return self._deaths <= _MOST_DEATHS
 
     def retire(self) -> None:
         """It is no thread any longer."""
