@@ -138,11 +138,11 @@ def _nearest_module(place: str, folder: Path) -> str:
 
 def _file_module(name: str, place: str, bases: Sequence[Path], trusted: bool) -> ModuleType:
     path = _file(name, place, bases, trusted)
-    module_name = f"_agent_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
-    if module_name in sys.modules:
-        return sys.modules[module_name]
     if str(path.parent) not in sys.path:
         sys.path.insert(0, str(path.parent))
+    module_name = _module_name(path)
+    if module_name in sys.modules:
+        return sys.modules[module_name]
     spec = importlib.util.spec_from_file_location(module_name, path)
     if spec is None or spec.loader is None:
         raise BadAgent(f"The agent {name!r} cannot be loaded: {place} is not a Python file.")
@@ -156,6 +156,15 @@ def _file_module(name: str, place: str, bases: Sequence[Path], trusted: bool) ->
         del sys.modules[module_name]
         raise _import_failed(name, place, error) from error
     return module
+
+
+def _module_name(path: Path) -> str:
+    """The name under which other code imports this file, so that it is loaded once; one of our own where that name is another module's."""
+    held = sys.modules.get(path.stem)
+    origin = getattr(held, "__file__", None) if held else getattr(importlib.util.find_spec(path.stem), "origin", None)
+    if origin is not None and Path(origin).resolve() == path:
+        return path.stem
+    return f"_agent_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
 
 
 def _file(name: str, place: str, bases: Sequence[Path], trusted: bool) -> Path:

@@ -101,9 +101,9 @@ def _lab_failed(case: Case, played: Played, said: Sequence[Said], never: Sequenc
         return 1, "error", played.problems[0]
     if played.ending == "lab":
         return 1, "error", played.detail or "the lab failed"
-    if played.requests == 0 and played.ending == "returned":
+    if played.requests == 0 and not played.strikes and played.ending in ("returned", "raised"):
         row, outcome, _ = _failed(case, played, said) or _answered(case, played, said, never)
-        return 1, "error", f"the agent never called its provider, so nothing was tested (by itself its reply is {outcome}, row {row})"
+        return 1, "error", f"the agent never called its provider, so nothing was tested (by itself it is {outcome}, row {row})"
     return None
 
 

@@ -1,0 +1,23 @@
+"""An agent that never comes back ends its own cell, not the run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def test_an_agent_that_spins_hangs_its_cell_and_the_rest_run(project: Any) -> None:
+    project.write("pytest.ini", "[pytest]\naddopts = -p no:cacheprovider -p no:randomly -p no:asyncio\nagentlab_watchdog = 1\n")
+    project.suite("http_500")
+    done = project.run("agentlab.cli", "test", "shop.suite.yaml", "--agent", "agents.py:spins")
+    outcomes = project.outcomes()
+    assert outcomes["refund_order[openai.chat.2-http_500-x3]"] == "hang", done.stdout + done.stderr
+    assert outcomes["refund_order[openai.chat.3-http_500]"] == "success"
+    assert done.returncode == 1
+
+
+def test_an_agent_that_waits_for_a_real_thread_is_ended_and_the_results_so_far_are_kept(project: Any) -> None:
+    project.write("pytest.ini", "[pytest]\naddopts = -p no:cacheprovider -p no:randomly -p no:asyncio\nagentlab_watchdog = 1\n")
+    project.suite("tool_exception")
+    done = project.run("agentlab.cli", "test", "shop.suite.yaml", "--agent", "agents.py:waits_for_a_real_thread")
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert project.outcomes()["refund_order[control]"] == "success"
