@@ -56,7 +56,7 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Break:
-    """The connection ends here with `error`; `cause` becomes the exception's `__cause__` (a `gaierror`, an `SSLError` ...)."""
+    """The connection ends here with `error`; `cause` is the root of the exception's chain of causes (a `gaierror`, an `SSLError` ...)."""
 
     error: TransportError
     message: str = ""
