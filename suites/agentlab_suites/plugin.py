@@ -64,6 +64,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
         settings_of(config)
     if getattr(config.option, "tx", None) and not hasattr(config, "workerinput"):
+        import uuid  # noqa: PLC0415 - the plugin stays light while it is unused
+
+        config.option.testrunuid = getattr(config.option, "testrunuid", None) or uuid.uuid4().hex
         config.pluginmanager.register(_Controller(config), "agentlab_controller")
 
 
@@ -84,6 +87,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SuiteFile 
         return None
     from agentlab_suites.items import SuiteFile  # noqa: PLC0415 - the plugin stays light while it is unused
 
+    lab_session(parent.config)
     found: SuiteFile = SuiteFile.from_parent(parent, path=file_path)
     return found
 

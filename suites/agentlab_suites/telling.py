@@ -20,9 +20,9 @@ def one_line(line: CellLine) -> str:
 
 def failure_text(line: CellLine, where: str) -> str:
     """The whole story of a cell in a few lines. `where` is the scenario's file and line."""
-    rows = [("outcome", one_line(line)), *_rows(line), ("scenario", where)]
+    rows = [("cell", _title(line)), *_rows(line), ("scenario", where)]
     body = [_row(name, text) for name, text in rows if text]
-    return "\n".join([_title(line), *body, "", f"Reproduce: {line.replay}"])
+    return "\n".join([*textwrap.wrap(one_line(line), 120), *body, "", f"Reproduce: {line.replay}"])
 
 
 def _title(line: CellLine) -> str:

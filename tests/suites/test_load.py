@@ -178,7 +178,7 @@ def test_a_prompt_outside_the_suites_folder_is_refused(refused: Callable[[str], 
 )
 def test_any_yaml_is_either_a_suite_or_one_sentence(tmp_path_factory: pytest.TempPathFactory, value: object) -> None:
     path = tmp_path_factory.mktemp("any") / "any.suite.yaml"
-    text = GOOD.split("scenarios:")[0] + yaml.safe_dump({"scenarios": {"s": value}})
+    text = GOOD.split("scenarios:", maxsplit=1)[0] + yaml.safe_dump({"scenarios": {"s": value}})
     path.write_text(text)
     with pytest.raises(BadSuite) as caught:
         load_suite(path)
