@@ -11,7 +11,7 @@ INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraints co
 CHROMIUM := $(or $(AGENTLAB_CHROMIUM),$(shell command -v chromium || command -v chromium-browser || command -v google-chrome))
 PYTEST_FLAGS ?= -n auto
 
-.PHONY: help demo test test-full lint types bench constraints browser clean
+.PHONY: help demo test test-full lint types bench constraints picture browser clean
 
 help:  ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -44,6 +44,10 @@ bench: $(VENV)/.ready-dev  ## Measure and write benchmarks/RESULTS.md
 
 constraints: $(VENV)/.ready-dev  ## Compile constraints.txt anew (Python 3.11 to 3.14, all extras; it names no index)
 	$(BIN)/uv pip compile --quiet --universal --upgrade --no-header --no-annotate --all-extras --group dev --python-version 3.11 pyproject.toml -o constraints.txt
+
+picture: $(VENV)/.ready-dev browser  ## Make docs/report.png anew: the report on the tutorial's loop
+	-$(BIN)/agentlab test customer_support --agent examples/bare_loop.py:build -q --tb=no -r N --report .agentlab/bare/report.html --results .agentlab/bare/results.jsonl
+	$(CHROMIUM) --headless --no-sandbox --hide-scrollbars --window-size=1280,860 --screenshot=docs/report.png file://$(CURDIR)/.agentlab/bare/report.html 2>/dev/null
 
 browser:
 	@if [ -n "$(CHROMIUM)" ]; then :; \

@@ -23,7 +23,7 @@ ANY_OPTION = {"allow_extra_args": True, "ignore_unknown_options": True}
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
-def show_version(wanted: bool) -> None:
+def _show_version(wanted: bool) -> None:
     """Print the version and leave."""
     if wanted:
         from importlib.metadata import version
@@ -33,9 +33,9 @@ def show_version(wanted: bool) -> None:
 
 
 @app.callback()
-def top(
+def _top(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error (may stand anywhere on the line).")] = False,
-    version: Annotated[bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version and exit.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")] = False,
 ) -> None:
     """Find out how an LLM agent behaves on its worst day: every fault at every point, in virtual time, with one verdict.
 
@@ -64,7 +64,7 @@ app.command(short_help="Decide from results whether to ship.")(results.gate)
 app.command(short_help="Run the reference agent once, scripted.")(run.run)
 
 
-def sentence(error: typer.TyperException) -> str:
+def _sentence(error: typer.TyperException) -> str:
     """The one sentence for a command line that cannot be parsed, with the nearest right name."""
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "agentlab"
@@ -80,31 +80,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with the command's code."""
     line = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in line
-    sys.exit(execute([word for word in line if word != "--debug"], debug=debug))
+    sys.exit(_execute([word for word in line if word != "--debug"], debug=debug))
 
 
-def execute(line: list[str], *, debug: bool) -> int:
+def _execute(line: list[str], *, debug: bool) -> int:
     """Run one command line; its exit code."""
     try:
         code = app(line or ["--help"], prog_name="agentlab", standalone_mode=False)
     except typer.TyperException as error:
-        return fail(sentence(error), USAGE)
+        return _fail(_sentence(error), USAGE)
     except CommandError as error:
         if debug:
             raise
-        return fail(str(error), error.code)
+        return _fail(str(error), error.code)
     except (KeyboardInterrupt, typer.Abort):
-        return fail("Stopped.", INTERRUPTED)
+        return _fail("Stopped.", INTERRUPTED)
     except Exception as error:  # the last line of defence: a sentence instead of a traceback
         if debug:
             raise
-        return fail(f"agentlab itself failed ({type(error).__name__}: {error}); run it again with --debug for the traceback.", UNDECIDABLE)
+        return _fail(f"agentlab itself failed ({type(error).__name__}: {error}); run it again with --debug for the traceback.", UNDECIDABLE)
     return code if isinstance(code, int) else SHIP
 
 
-def fail(text: str, code: int) -> int:
-    """Say what is wrong on standard error."""
-    console.stderr().print(text, style="red", markup=False)
+def _fail(text: str, code: int) -> int:
+    """Say what is wrong on standard error, without secrets."""
+    from agentlab_suites.masking import Masker
+
+    console.stderr().print(Masker()(text), style="red", markup=False)
     return code
 
 

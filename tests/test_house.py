@@ -13,6 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from agentlab_suites.model import Budget, Check, Defaults, Fallback, GateKeys, JsonCheck, Scenario, Skip, Suite, ToolKeys, Turn, Under
+
+from agentlab import cli
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = {
@@ -61,11 +64,16 @@ def roots_of(node: ast.AST) -> set[str]:
 
 
 def imports(tree: ast.Module) -> Iterator[tuple[str, bool]]:
-    """(top-level package, whether a function's body holds the import), for each import of a module."""
-    inside = {id(inner) for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) for inner in ast.walk(node)}
+    """(top-level package, whether loading the module leaves the import alone), for each import of a module."""
+    waiting = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or is_for_types_only(node)]
+    inside = {id(inner) for node in waiting for inner in ast.walk(node)}
     for node in ast.walk(tree):
         for root in roots_of(node):
             yield root, id(node) in inside
+
+
+def is_for_types_only(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
 def is_front_door(module: str) -> bool:
@@ -90,6 +98,8 @@ def test_a_room_imports_only_the_rooms_that_it_may(module: str, path: Path) -> N
         ("agentlab.agent", "import agentlab_faults.sim", ["agentlab_faults"]),
         ("agentlab.agent", "def f():\n from agentlab_reports import schema", ["agentlab_reports"]),
         ("agentlab.cli", "from agentlab_suites import plugin", ["agentlab_suites"]),
+        ("agentlab.cli", "if TYPE_CHECKING:\n from agentlab_reports import Verdict", []),
+        ("agentlab.agent", "if TYPE_CHECKING:\n from agentlab_reports import Verdict", ["agentlab_reports"]),
         ("agentlab.cli", "def f():\n from agentlab_suites import plugin", []),
         ("agentlab.cli_test", "def f():\n import agentlab_reports", []),
         ("agentlab.client", "def f():\n import agentlab_reports", ["agentlab_reports"]),
@@ -192,3 +202,16 @@ def test_the_wheel_holds_every_file_of_the_four_packages_and_nothing_else(wheel:
 def test_the_pins_name_no_index() -> None:
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     assert [line for line in lines if not re.match(r"[a-z0-9._-]+==[\w.+!]+( ; .+)?$", line)] == []
+
+
+def test_the_documentation_names_every_key_of_a_suite_and_every_command() -> None:
+    text = (ROOT / "docs" / "suites.md").read_text()
+    keys = {
+        field.alias or name
+        for model in (Suite, Scenario, ToolKeys, GateKeys, Defaults, Budget, Fallback, Check, JsonCheck, Turn, Under, Skip)
+        for name, field in model.model_fields.items()
+    }
+    assert [key for key in sorted(keys) if not re.search(rf"(?<![\w.]){re.escape(key)}(?![\w])", text)] == []
+    readme = (ROOT / "README.md").read_text()
+    commands = [command.name or getattr(command.callback, "__name__", "") for command in cli.app.registered_commands]
+    assert [name for name in [*commands, "faults"] if f"`agentlab {name}" not in readme] == []

@@ -43,15 +43,15 @@ def demo(
     results = Path.cwd() / LAST / "results.jsonl"
     results.unlink(missing_ok=True)
     progress = CellProgress(stderr())
-    code = run_pytest(arguments(workers, results), plugins=[progress.plugin()])
+    code = run_pytest(_arguments(workers, results), plugins=[progress.plugin()])
     progress.close()
-    verdict = tell(results, report, as_json=as_json)
+    verdict = _tell(results, report, as_json=as_json)
     if not as_json:
         sys.stdout.write(f"{progress.played:,} cells in {time.perf_counter() - begin:.1f} s; results: {os.path.relpath(results)}\n")
     return code if code == verdict.exit_code else UNDECIDABLE
 
 
-def arguments(workers: int, results: Path) -> list[str]:
+def _arguments(workers: int, results: Path) -> list[str]:
     """pytest's arguments: no settings and no plugins of the user's, and no output but ours."""
     os.environ.pop("PYTEST_ADDOPTS", None)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
@@ -61,7 +61,7 @@ def arguments(workers: int, results: Path) -> list[str]:
     return [*suites, *alone, *with_plugin(), f"--agentlab-results={results}", *spread]
 
 
-def tell(results: Path, report: Path, *, as_json: bool) -> Verdict:
+def _tell(results: Path, report: Path, *, as_json: bool) -> Verdict:
     """Write the report, print the verdict. Raises CommandError if the run wrote nothing."""
     from agentlab_reports import evaluate
 

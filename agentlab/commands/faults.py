@@ -20,7 +20,7 @@ app = typer.Typer(no_args_is_help=False, invoke_without_command=True, rich_marku
 
 
 @app.callback()
-def faults(context: typer.Context) -> None:
+def _faults(context: typer.Context) -> None:
     """Browse the catalogue of faults and degradation modes.
 
     \b
@@ -32,11 +32,11 @@ def faults(context: typer.Context) -> None:
       agentlab faults show rate-limit-storm
     """
     if context.invoked_subcommand is None:
-        list_faults()
+        _list_faults()
 
 
 @app.command("list")
-def list_faults(
+def _list_faults(
     globs: Annotated[list[str] | None, typer.Argument(metavar="GLOB", help="Which faults and modes: 'http_429*'.")] = None,
     boundary: Annotated[str | None, typer.Option(metavar="NAME", help="One boundary: network, provider-http, content, tool.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -70,8 +70,8 @@ def list_faults(
     )
 
 
-@app.command()
-def show(
+@app.command("show")
+def _show(
     name: Annotated[str, typer.Argument(metavar="ID", help="A fault's id or a mode's name.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -91,15 +91,15 @@ def show(
     console = stdout()
     for key, value in entries[name].items():
         console.print(f"[bold]{key.replace('_', ' '):<16}[/bold]", end=" ")
-        console.print(plain(value), markup=False)
+        console.print(_plain(value), markup=False)
 
 
-def plain(value: Any) -> str:
+def _plain(value: Any) -> str:
     """A value of the catalogue as words."""
     if isinstance(value, dict):
-        return ", ".join(f"{key}: {plain(inner)}" for key, inner in value.items()) or "none"
+        return ", ".join(f"{key}: {_plain(inner)}" for key, inner in value.items()) or "none"
     if isinstance(value, list):
-        return ", ".join(plain(inner) for inner in value)
+        return ", ".join(_plain(inner) for inner in value)
     return str(value)
 
 
@@ -108,11 +108,11 @@ def catalogue() -> Mapping[str, dict[str, Any]]:
     from agentlab_faults.catalogue import all_modes
     from agentlab_faults.fault import all_faults
 
-    entries = {name: describe_fault(fault) for name, fault in all_faults().items()}
-    return entries | {name: describe_mode(mode) for name, mode in all_modes().items()}
+    entries = {name: _describe_fault(fault) for name, fault in all_faults().items()}
+    return entries | {name: _describe_mode(mode) for name, mode in all_modes().items()}
 
 
-def describe_fault(fault: Any) -> dict[str, Any]:
+def _describe_fault(fault: Any) -> dict[str, Any]:
     """A fault's row, sentence and settings."""
     row = fault.row
     return {
@@ -133,7 +133,7 @@ def describe_fault(fault: Any) -> dict[str, Any]:
     }
 
 
-def describe_mode(mode: Any) -> dict[str, Any]:
+def _describe_mode(mode: Any) -> dict[str, Any]:
     """A mode's sentences and rows."""
     rows = [
         {

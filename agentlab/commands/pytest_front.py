@@ -60,7 +60,7 @@ def _wrapper(options: Iterable[str]) -> object:
             try:
                 config: pytest.Config | None = yield
             except pytest.UsageError as error:
-                raise CommandError(sentence(str(error), options)) from error
+                raise CommandError(_sentence(str(error), options)) from error
             return config
 
         @pytest.hookimpl(wrapper=True)
@@ -68,13 +68,13 @@ def _wrapper(options: Iterable[str]) -> object:
             try:
                 code: int | None = yield
             except pytest.UsageError as error:
-                raise CommandError(sentence("; ".join(str(part) for part in error.args), options)) from error
+                raise CommandError(_sentence("; ".join(str(part) for part in error.args), options)) from error
             return code
 
     return OneSentence()
 
 
-def sentence(text: str, options: Iterable[str]) -> str:
+def _sentence(text: str, options: Iterable[str]) -> str:
     """One sentence from a usage error of pytest, which may be a whole usage message."""
     unknown = re.search(r"unrecognized arguments: (\S+)", text)
     if unknown:

@@ -39,16 +39,16 @@ def replay(
     fix_hash_seed()
     path = Path(cell)
     source = path if path.is_file() else results or last_results()
-    header, recorded = failing(load([source]), cell) if path.is_file() else matching(load([source]), cell, source)
-    line = again(header, recorded, suite, agent)
+    header, recorded = _failing(load([source]), cell) if path.is_file() else _matching(load([source]), cell, source)
+    line = _again(header, recorded, suite, agent)
     if as_json:
         print_json(line.model_dump(mode="json"))
     else:
-        show(header, line)
-    return compare(recorded, line, quiet=as_json) if agent is None else (SHIP if line.passed else DONT_SHIP)
+        _show(header, line)
+    return _compare(recorded, line, quiet=as_json) if agent is None else (SHIP if line.passed else DONT_SHIP)
 
 
-def matching(suites: list[SuiteResults], wanted: str, results: Path) -> tuple[Header, CellLine]:
+def _matching(suites: list[SuiteResults], wanted: str, results: Path) -> tuple[Header, CellLine]:
     """The one cell that `wanted` names. Raises CommandError if there are none or several."""
     cells = [(suite.header, cell) for suite in suites for cell in suite.cells]
     exact = [found for found in cells if wanted in {found[1].id, f"{found[0].suite}::{found[1].id}"}]
@@ -63,7 +63,7 @@ def matching(suites: list[SuiteResults], wanted: str, results: Path) -> tuple[He
     raise CommandError(f"{wanted!r} names {len(names)} cells; choose one: {', '.join(names[:8])}{more}.")
 
 
-def failing(suites: list[SuiteResults], file: str) -> tuple[Header, CellLine]:
+def _failing(suites: list[SuiteResults], file: str) -> tuple[Header, CellLine]:
     """The only failing cell of a results file. Raises CommandError if there are none or several."""
     cells = [(suite.header, cell) for suite in suites for cell in suite.cells if not cell.passed]
     if len(cells) == 1:
@@ -74,13 +74,13 @@ def failing(suites: list[SuiteResults], file: str) -> tuple[Header, CellLine]:
     raise CommandError(f"{file} holds {len(cells)} failing cells; choose one: agentlab replay CELL --results {file} ({names} ...).")
 
 
-def again(header: Header, recorded: CellLine, suite: Path | None, agent: str | None) -> CellLine:
+def _again(header: Header, recorded: CellLine, suite: Path | None, agent: str | None) -> CellLine:
     """Play the cell once more; its line."""
     from agentlab_suites.cell import play_cell
     from agentlab_suites.plan import cells_of, discover
     from agentlab_suites.problems import BadInput
 
-    prepared = watching.ready(suite or suite_of(header), agent or header.agent, header.seed)
+    prepared = watching.ready(suite or _suite_of(header), agent or header.agent, header.seed)
     try:
         globs = [recorded.mode] if recorded.mode else recorded.faults
         for cell in cells_of(prepared, discover(prepared), globs):
@@ -93,7 +93,7 @@ def again(header: Header, recorded: CellLine, suite: Path | None, agent: str | N
     raise CommandError(f"{recorded.id} is not a cell of this suite and agent any more; the agent's calls have changed since the run.")
 
 
-def suite_of(header: Header) -> Path:
+def _suite_of(header: Header) -> Path:
     """The suite's file: where the header says, below the current folder, or a shipped one. Raises CommandError."""
     for path in (Path(header.path), shipped_suites().get(header.suite, Path())):
         if header.path and path.is_file():
@@ -101,7 +101,7 @@ def suite_of(header: Header) -> Path:
     raise CommandError(f"The suite {header.suite!r} is not at {header.path or 'any known place'}; say where it is with --suite FILE.")
 
 
-def show(header: Header, line: CellLine) -> None:
+def _show(header: Header, line: CellLine) -> None:
     """The cell, step by step."""
     console = stdout()
     console.print(f"{line.id}  (suite {header.suite}, agent {header.agent}, seed {header.seed})", style="bold", markup=False)
@@ -109,7 +109,7 @@ def show(header: Header, line: CellLine) -> None:
     watching.print_cell(line)
 
 
-def compare(recorded: CellLine, line: CellLine, *, quiet: bool) -> int:
+def _compare(recorded: CellLine, line: CellLine, *, quiet: bool) -> int:
     """The exit code, and a sentence on whether the run was the recorded one."""
     before, after = recorded.model_dump(mode="json"), line.model_dump(mode="json")
     differing = sorted(name for name in after if before.get(name) != after[name])

@@ -43,7 +43,7 @@ def report(
     \b
     Exit codes: 0 written (whatever the verdict), 2 results that cannot be read.
     """
-    suites, before, verdict = judged(results, baseline)
+    suites, before, verdict = _judged(results, baseline)
     write_report(output, suites, verdict, before)
     if as_json:
         print_json(verdict.to_json())
@@ -64,7 +64,7 @@ def gate(results: Results = None, baseline: Baseline = None, as_json: Json = Fal
     \b
     Exit codes: 0 ship, 1 don't ship, 2 results that cannot be read, 3 undecidable.
     """
-    _, _, verdict = judged(results, baseline)
+    _, _, verdict = _judged(results, baseline)
     if as_json:
         print_json(verdict.to_json())
     else:
@@ -72,7 +72,7 @@ def gate(results: Results = None, baseline: Baseline = None, as_json: Json = Fal
     return verdict.exit_code
 
 
-def judged(results: list[Path] | None, baseline: Path | None) -> tuple[list[SuiteResults], list[SuiteResults] | None, Verdict]:
+def _judged(results: list[Path] | None, baseline: Path | None) -> tuple[list[SuiteResults], list[SuiteResults] | None, Verdict]:
     """The results, the baseline's and the verdict on them."""
     from agentlab_reports import evaluate
 

@@ -47,19 +47,19 @@ def run(
     fix_hash_seed()
     prepared = watching.ready(find_suite(SUITE), None, seed)
     try:
-        scene = chosen(prepared, scenario, prompt)
-        schedule = wanted(prepared, scene, fault, at, shape)
-        played = play_once(prepared, scene, prompt, schedule)
+        scene = _chosen(prepared, scenario, prompt)
+        schedule = _wanted(prepared, scene, fault, at, shape)
+        played = _play_once(prepared, scene, prompt, schedule)
     finally:
         prepared.undo()
     if as_json:
-        print_json(plain(played))
+        print_json(_plain(played))
     else:
-        show(scene, played)
+        _show(scene, played)
     return SHIP if played.ending == "returned" else DONT_SHIP
 
 
-def chosen(prepared: Prepared, name: str | None, prompt: str) -> Scene:
+def _chosen(prepared: Prepared, name: str | None, prompt: str) -> Scene:
     """The scenario of that name, else the one whose prompt is most like `prompt`. Raises CommandError for an unknown name."""
     scenes = {scene.name: scene for scene in prepared.scenes}
     if name is None:
@@ -69,7 +69,7 @@ def chosen(prepared: Prepared, name: str | None, prompt: str) -> Scene:
     return scenes[name]
 
 
-def wanted(prepared: Prepared, scene: Scene, fault: str | None, at: str | None, shape: str) -> Schedule:
+def _wanted(prepared: Prepared, scene: Scene, fault: str | None, at: str | None, shape: str) -> Schedule:
     """The schedule that the options ask for. Raises CommandError for what does not exist or does not fit the scenario."""
     from agentlab_faults.catalogue import all_modes, mode_schedule, schedule_name
     from agentlab_faults.fault import all_faults
@@ -89,7 +89,7 @@ def wanted(prepared: Prepared, scene: Scene, fault: str | None, at: str | None, 
     return cells[name].schedule
 
 
-def play_once(prepared: Prepared, scene: Scene, prompt: str, schedule: Schedule) -> Played:
+def _play_once(prepared: Prepared, scene: Scene, prompt: str, schedule: Schedule) -> Played:
     """The agent's run on `prompt`, in the scenario's world."""
     from agentlab_faults import play
     from agentlab_suites.agents import conversation
@@ -98,7 +98,7 @@ def play_once(prepared: Prepared, scene: Scene, prompt: str, schedule: Schedule)
     return play(conversation(prepared.agent, prompts), dataclasses.replace(scene.setup, prompts=prompts), schedule, seed=prepared.seed)
 
 
-def show(scene: Scene, played: Played) -> None:
+def _show(scene: Scene, played: Played) -> None:
     """The run, step by step, and the reply."""
     from agentlab_suites.masking import Masker
     from agentlab_suites.replies import read_reply
@@ -117,7 +117,7 @@ def show(scene: Scene, played: Played) -> None:
         console.print(f"the run ended otherwise ({played.ending}): {mask(error)}", style="red", markup=False)
 
 
-def plain(played: Played) -> dict[str, object]:
+def _plain(played: Played) -> dict[str, object]:
     """The run as plain data."""
     from agentlab_suites.masking import Masker
     from agentlab_suites.replies import read_reply

@@ -12,7 +12,7 @@ from agentlab_faults.fault import all_faults
 
 from agentlab import cli
 
-COMMANDS = ["explain", "faults", "faults list", "faults show", "gate", "report"]
+COMMANDS = ["demo", "explain", "faults", "faults list", "faults show", "gate", "replay", "report", "run", "test"]
 
 
 def run(capsys: pytest.CaptureFixture[str], line: str) -> tuple[int, str, str]:
@@ -47,7 +47,7 @@ def test_every_command_has_help_with_an_example(capsys: pytest.CaptureFixture[st
         ("faults list --jsn", "'--json'"),
         ("faults show", "Missing argument"),
         ("faults show http_42_rate", "'http_429_rate'"),
-        ("faults list htp_429*", "'http_429"),
+        ("faults list htp_429_rat*", "'http_429_rate'"),
         ("faults list --boundary tols", "'tool'"),
         ("faults list --boundary", "requires an argument"),
         ("explain ignored_retry", "'ignored_retry_after'"),
@@ -77,6 +77,14 @@ def test_a_failure_of_our_own_is_a_sentence_and_a_traceback_only_with_debug(
     assert err.count("\n") == 1
     with pytest.raises(ZeroDivisionError):
         cli.main(["faults", "--debug"])
+
+
+def test_a_key_in_an_error_is_masked(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    key = "correct-horse-battery-staple"
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    _, _, err = run(capsys, f"faults show {key}")
+    assert key not in err
+    assert "[secret]" in err
 
 
 def test_the_catalogue_is_listed_with_every_fault_and_mode(capsys: pytest.CaptureFixture[str]) -> None:
