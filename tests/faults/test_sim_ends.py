@@ -29,6 +29,11 @@ def spin(_: Simulation) -> None:
         pass
 
 
+def spin_until(over: Callable[[], bool]) -> None:
+    while not over():
+        pass
+
+
 def hang_sync(_: Simulation) -> None:
     time.sleep(math.inf)
 
@@ -182,13 +187,15 @@ def test_code_that_swallows_it_for_ever_gets_the_second_level() -> None:
         called_on.append(threading.current_thread())
         over.set()
 
-    with Simulation(seed=1, cap=10, watchdog=0.2, on_stuck=on_stuck) as simulation:
+    def swallow() -> None:
         while not over.is_set():
             try:
-                while not over.is_set():
-                    pass
+                spin_until(over.is_set)
             except WatchdogFired:
                 continue
+
+    with Simulation(seed=1, cap=10, watchdog=0.2, on_stuck=on_stuck) as simulation:
+        swallow()
         with pytest.raises(WatchdogFired):
             simulation.settle(None)
     assert called_on[0] is not threading.main_thread()
@@ -197,11 +204,13 @@ def test_code_that_swallows_it_for_ever_gets_the_second_level() -> None:
 def test_a_stuck_process_exits_with_3_by_default() -> None:
     code = """
         from agentlab_faults.sim import Simulation
-        with Simulation(seed=1, cap=10, watchdog=0.2):
+        def spin():
+            while True: pass
+        def swallow():
             while True:
-                try:
-                    while True: sum(range(100))
+                try: spin()
                 except BaseException: pass
+        with Simulation(seed=1, cap=10, watchdog=0.2): swallow()
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=60, check=False)  # noqa: S603 - our own code
     assert done.returncode == 3

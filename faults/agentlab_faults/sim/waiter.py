@@ -10,6 +10,7 @@ from typing import Final
 
 from greenlet import getcurrent, greenlet
 
+from agentlab_faults.sim.active import LAB
 from agentlab_faults.sim.splice import redirect
 
 __all__ = ["Waiter", "Worker", "install"]
@@ -67,9 +68,11 @@ class Worker(greenlet):
 
 def install() -> None:
     """Give workers idents of their own; once per process."""
-    current, worker = getcurrent, Worker
+    lab, current, worker = LAB, getcurrent, Worker
 
     def get_ident() -> int:
+        if lab.hub is None:
+            return int(real())
         here = current()
         return here.ident if isinstance(here, worker) else int(real())
 
