@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         ResumeRefusedError,
         ToolFailedError,
         ToolRefusedError,
+        UnexpectedError,
     )
     from agentlab.layers import Intent
     from agentlab.models import Model
@@ -49,6 +50,7 @@ __all__ = [
     "Tool",
     "ToolFailedError",
     "ToolRefusedError",
+    "UnexpectedError",
     "Usage",
     "tool",
 ]

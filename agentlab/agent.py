@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -14,7 +15,7 @@ from agentlab.breaker import BreakerPolicy
 from agentlab.cache import ResponseCache
 from agentlab.chain import ModelChain
 from agentlab.effects import Effects
-from agentlab.errors import AgentlabError, ResumeRefusedError
+from agentlab.errors import AgentlabError, ResumeRefusedError, UnexpectedError
 from agentlab.history import History
 from agentlab.layers import CachedLayer, FullLayer, Given, Intent, Layer, Pipeline, ReducedLayer, SafetyNet, StaticLayer
 from agentlab.models import Model
@@ -31,6 +32,15 @@ CUT = '{"error": "The run ended before this call gave a result; it may have gone
 BOUND_STATUS: dict[str, Status] = {
     "seconds": "timeout", "steps": "max_steps_exceeded", "tokens": "budget_exceeded", "money": "budget_exceeded",
 }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Unfinished:
+    """The last turn, if it did not complete: its handle, its text, and where the history stood before the runtime spoke for the model."""
+
+    handle: str
+    text: str
+    stood_at: int
 
 
 class Agent:
@@ -71,7 +81,7 @@ class Agent:
         self._history = History()
         self._effects = Effects(self.conversation)
         self._turns = 0
-        self._unfinished: tuple[str, Turn] | None = None
+        self._unfinished: _Unfinished | None = None
         self._one_at_a_time = asyncio.Lock()
         react = React(self._chain, self._toolbox, instructions)
         lower: list[Layer] = [ReducedLayer(react), *([CachedLayer(cache)] if cache else []), StaticLayer(intents), SafetyNet(safety_text)]
@@ -89,9 +99,10 @@ class Agent:
     async def resume(self, handle: str) -> Reply:
         """Go on with the last turn, from where it stood, with fresh bounds; no tool is run twice. Raises ResumeRefusedError."""
         async with self._one_at_a_time:
-            if self._unfinished is None or self._unfinished[0] != handle:
+            if self._unfinished is None or self._unfinished.handle != handle:
                 raise ResumeRefusedError("This handle names no unfinished turn; only the last turn can be resumed, and only once.")
-            return await self._answer(self._turn(self._unfinished[1].text))
+            self._history.rollback(self._unfinished.stood_at)
+            return await self._answer(self._turn(self._unfinished.text))
 
     async def aclose(self) -> None:
         """Close the connections to the models."""
@@ -129,7 +140,7 @@ class Agent:
     def _reply(self, turn: Turn, given: Given | None) -> Reply:
         status = _status(turn, given)
         handle = None if status == "complete" else f"{self.conversation}.{self._turns}.{len(self._history)}"
-        self._unfinished = None if handle is None else (handle, turn)
+        self._unfinished = None if handle is None else _Unfinished(handle, turn.text, len(self._history))
         if given is None:
             given = Given(f"I could not finish this: {turn.problem}", "", "full", 0.0)
         if given.said:
@@ -156,6 +167,8 @@ def _status(turn: Turn, given: Given | None) -> Status:
         return BOUND_STATUS[turn.bound.bound] if turn.bound else "incomplete"
     if given.layer == "full":
         return "complete"
+    if isinstance(turn.problem, UnexpectedError):
+        return "failed"
     if turn.bound and given.layer == "safety_net":
         return BOUND_STATUS[turn.bound.bound]
     return "degraded"

@@ -103,13 +103,19 @@ class Spending:
 
 
 async def within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
-    """The result of `work`, cut after `seconds`: raises TimeoutError even if the work swallows its cancellation and is left behind."""
+    """The result of `work`, cut after `seconds`.
+
+    Raises TimeoutError even if the work swallows its cancellation (it is then left behind), and RuntimeError if it cancels itself: only a
+    caller who was cancelled sees CancelledError.
+    """
     task = asyncio.ensure_future(work)
     try:
         done, _ = await asyncio.wait({task}, timeout=seconds)
     except asyncio.CancelledError:
         task.cancel()
         raise
+    if done and task.cancelled():
+        raise RuntimeError("the work cancelled itself")
     if done:
         return task.result()
     task.cancel()

@@ -145,22 +145,22 @@ class _Call:
         request = asking.build(self._level)
         asking.spending.check(tokens=request.tokens + self._max_tokens, money=model.cost(request.tokens, self._max_tokens))
         permit = self._link.breaker.admit()
+        seconds = min(model.timeout, max(self._deadline.remaining, 0.001))
         try:
-            seconds = min(model.timeout, max(self._deadline.remaining, 0.001))
             answer = await self._link.client.ask(request, seconds=seconds, max_tokens=self._max_tokens)
             permit.succeed()
         except Exception as error:
-            self._failed_attempt(error, request, permit)
+            self._failed_attempt(error, request, permit, cut_short=seconds < model.timeout)
             raise
         finally:
             permit.release()
         self._charge(answer.input_tokens, answer.output_tokens, estimated=answer.estimated)
         return answer
 
-    def _failed_attempt(self, error: Exception, request: Request, permit: Permit) -> None:
-        """Tell the breaker, and charge what the provider may charge: a request that may have run is not free."""
+    def _failed_attempt(self, error: Exception, request: Request, permit: Permit, *, cut_short: bool) -> None:
+        """Tell the breaker, unless our own deadline cut the call; charge what the provider may charge: what may have run is not free."""
         found = classify(error)
-        if found.counts:
+        if found.counts and not (found.timed_out and cut_short):
             permit.fail()
         if found.outcome_unknown:
             self._charge(request.tokens, 0, estimated=True)

@@ -1,17 +1,18 @@
 """What can go wrong, as types. Every error says what failed in one sentence that a person can act on.
 
 AgentlabError
-├── CallFailedError              a call to a dependency failed for good: category, attempts, causes
-│   ├── ModelFailedError         one model, after its retries
+├── CallFailedError           a call to a dependency failed for good: category, attempts, causes
+│   ├── ModelFailedError      one model, after its retries
 │   ├── AllModelsFailedError  every model of the chain; keeps each failure
-│   └── ToolFailedError          one tool, after its retries
-├── InvalidAnswerError           a model answered 200 with something that is no answer (one attempt)
-├── InvalidArgumentsError        a model's arguments for a tool cannot be used
-├── InvalidResultError           a tool returned what its annotation does not allow
-├── ToolRefusedError             raised by a tool's author: refused, nothing was done
-├── BreakerOpenError             a circuit breaker let no call through
-├── BoundExceededError           a bound of the run was reached: steps, tokens, money or time
-└── ResumeRefusedError           the handle names no turn that can be resumed
+│   └── ToolFailedError       one tool, after its retries
+├── InvalidAnswerError        a model answered 200 with something that is no answer (one attempt)
+├── InvalidArgumentsError     a model's arguments for a tool cannot be used
+├── InvalidResultError        a tool returned what its annotation does not allow
+├── ToolRefusedError          raised by a tool's author: refused, nothing was done
+├── BreakerOpenError          a circuit breaker let no call through
+├── BoundExceededError        a bound of the run was reached: steps, tokens, money or time
+├── UnexpectedError           a layer broke in a way that it must not: a bug, its cause attached
+└── ResumeRefusedError        the handle names no turn that can be resumed
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ __all__ = [
     "ResumeRefusedError",
     "ToolFailedError",
     "ToolRefusedError",
+    "UnexpectedError",
 ]
 
 Category = Literal["transient", "rate_limit", "permanent", "context", "budget", "auth", "content_filter"]
@@ -131,6 +133,10 @@ class BoundExceededError(AgentlabError):
     def __init__(self, bound: Bound, sentence: str) -> None:
         super().__init__(sentence)
         self.bound: Bound = bound
+
+
+class UnexpectedError(AgentlabError):
+    """A layer raised what it must not raise. A bug of ours, or of a layer's author; the cause is attached, the user got a lower layer."""
 
 
 class ResumeRefusedError(AgentlabError):

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from agentlab.bounds import within
 from agentlab.cache import ResponseCache
-from agentlab.errors import AgentlabError, AllModelsFailedError, BoundExceededError
+from agentlab.errors import AllModelsFailedError, BoundExceededError, UnexpectedError
 from agentlab.notes import with_notes
 from agentlab.react import React
 from agentlab.result import LayerName
@@ -148,6 +148,13 @@ class SafetyNet(Layer):
         return _plus_nothing_done(self._text, turn)
 
 
+async def _healthy(layer: Layer, turn: Turn) -> bool:
+    try:
+        return await within(HEALTH_SECONDS, layer.healthy(turn))
+    except Exception:  # noqa: BLE001  # a check that hangs or breaks is an answer: not healthy
+        return False
+
+
 def _plus_nothing_done(text: str, turn: Turn) -> str:
     """The text, with the assurance that nothing was done if that is certain for the whole conversation."""
     return text if not turn.effects.none_ever else f"{text} Nothing was changed on your account."
@@ -160,7 +167,7 @@ class Pipeline:
         self._layers = tuple(layers)
 
     async def answer(self, turn: Turn) -> Given | None:
-        """The first answer of a healthy layer; None only if no layer had one. Never raises but for cancellation."""
+        """The first answer of a healthy layer; None only if no layer had one. Only cancellation gets out."""
         for layer in self._layers:
             said = await self._ask(layer, turn)
             if said is not None:
@@ -170,15 +177,12 @@ class Pipeline:
     @staticmethod
     async def _ask(layer: Layer, turn: Turn) -> str | None:
         try:
-            if not await within(HEALTH_SECONDS, layer.healthy(turn)):
-                return None
-            return await layer.answer(turn)
+            return await layer.answer(turn) if await _healthy(layer, turn) else None
         except (AllModelsFailedError, BoundExceededError) as problem:
             turn.problem = problem
-        except TimeoutError:
-            turn.problem = turn.problem or AgentlabError(
-                f"The layer {layer.name} did not say in {HEALTH_SECONDS:.0f} s whether it is healthy."
-            )
+        except Exception as error:  # noqa: BLE001  # not swallowed: it is the reply's error, and the status is `failed`
+            turn.problem = UnexpectedError(f"The layer {layer.name} broke ({type(error).__name__})")
+            turn.problem.__cause__ = error
         return None
 
     @staticmethod

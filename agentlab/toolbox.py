@@ -62,12 +62,13 @@ class Observation:
 
 
 class Toolbox:
-    """An agent's tools with their breakers. Raises ValueError if two share a name."""
+    """An agent's tools with their breakers. Raises ValueError if two share a name, TypeError if a signature makes no schema."""
 
     def __init__(self, tools: Sequence[Tool], policy: BreakerPolicy | None = None) -> None:
         self._tools = {tool.name: tool for tool in tools}
         if len(self._tools) != len(tools):
             raise ValueError("Two tools have the same name; the model could not tell them apart.")
+        self._schemas = {tool.name: tool.schema for tool in tools}
         self._breakers = {name: Breaker(f"tool:{name}", policy, telemetry.breaker_changed) for name in self._tools}
 
     @property
@@ -77,7 +78,7 @@ class Toolbox:
 
     def offered(self, without: Sequence[str] = ()) -> list[dict[str, Any]]:
         """The schemas of the tools that a model may call."""
-        return [tool.schema for name, tool in self._tools.items() if name not in without]
+        return [schema for name, schema in self._schemas.items() if name not in without]
 
     def only_cacheable(self, names: set[str]) -> bool:
         """Whether an answer made of these tools' results may be cached."""
@@ -168,16 +169,16 @@ class Toolbox:
 
     async def _attempt(self, tool: Tool, planned: Planned, effect: Effect | None, deadline: Deadline) -> Any:
         permit = self._breakers[tool.name].admit()
+        seconds = min(tool.timeout, max(deadline.remaining, 0.001))
         before = effect.state if effect else "asked"
         arguments = dict(planned.arguments)
         if effect is not None:
             effect.state = "unknown"
             arguments[KEY] = effect.key
         try:
-            seconds = min(tool.timeout, max(deadline.remaining, 0.001))
             result = tool.check(await within(seconds, tool.call(arguments, planned.call.id or None)))
         except Exception as error:
-            self._failed_attempt(error, permit, effect, before == "unknown")
+            self._failed_attempt(error, permit, effect, was_unknown=before == "unknown", cut_short=seconds < tool.timeout)
             raise
         else:
             permit.succeed()
@@ -186,12 +187,12 @@ class Toolbox:
             permit.release()
 
     @staticmethod
-    def _failed_attempt(error: Exception, permit: Permit, effect: Effect | None, was_unknown: bool) -> None:
+    def _failed_attempt(error: Exception, permit: Permit, effect: Effect | None, *, was_unknown: bool, cut_short: bool) -> None:
         found = classify(error)
         refused = isinstance(error, ToolRefusedError)
         if refused:
             permit.succeed()
-        elif found.counts:
+        elif found.counts and not (found.timed_out and cut_short):
             permit.fail()
         certain = refused or found.unsent or found.category != "transient"
         if effect is not None and certain and not was_unknown:

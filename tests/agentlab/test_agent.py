@@ -371,6 +371,7 @@ def test_a_turn_that_did_not_complete_can_be_resumed_without_running_a_tool_twic
 
     assert wire.run(resume(handle)).text == "Paid 5."
     assert len(ran) == 1
+    assert [message["role"] for message in wire.messages()] == ["system", "user", "assistant", "tool"]
     with pytest.raises(ResumeRefusedError):
         wire.run(resume(handle))
 

@@ -56,6 +56,14 @@ def test_work_that_swallows_its_cancellation_is_left_behind(simulation: Simulati
     assert simulation.now < 3
 
 
+def test_work_that_cancels_itself_does_not_cancel_its_caller(simulation: Simulation) -> None:
+    async def gives_up() -> None:
+        raise asyncio.CancelledError
+
+    with pytest.raises(RuntimeError, match="cancelled itself"):
+        simulation.settle(within(2, gives_up()))
+
+
 def test_whoever_is_cancelled_cancels_the_work(simulation: Simulation) -> None:
     seen = []
 

@@ -11,8 +11,10 @@ from agentlab import Intent, Model, Reply, ResponseCache, tool
 from agentlab.agent import Agent
 from agentlab.bounds import Bounds, Deadline, Spending
 from agentlab.effects import Effects
+from agentlab.errors import UnexpectedError
 from agentlab.history import History
 from agentlab.layers import Layer, Pipeline, SafetyNet
+from agentlab.react import React
 from agentlab.result import LayerName
 from agentlab.turn import Turn
 
@@ -162,14 +164,16 @@ class Odd(Layer):
         if self.kind == "hangs":
             await asyncio.sleep(1e6)
         if self.kind == "breaks":
-            raise TimeoutError
+            raise ConnectionError
         return self.kind != "ill"
 
     async def answer(self, turn: Turn) -> str | None:
+        if self.kind == "raises":
+            raise KeyError("x")
         return None if self.kind == "empty" else "must not be asked"
 
 
-@pytest.mark.parametrize("kind", ["hangs", "breaks", "ill", "empty"])
+@pytest.mark.parametrize("kind", ["hangs", "breaks", "ill", "empty", "raises"])
 def test_a_layer_that_is_not_well_is_passed_over_in_two_seconds(wire: Wire, kind: str) -> None:
     async def answered() -> Any:
         return await Pipeline([Odd(kind), SafetyNet("Sorry.")]).answer(turn_of())
@@ -177,3 +181,14 @@ def test_a_layer_that_is_not_well_is_passed_over_in_two_seconds(wire: Wire, kind
     given = wire.run(answered())
     assert given.layer == "safety_net"
     assert wire.now <= 2.1
+
+
+def test_a_bug_in_the_runtime_is_told_as_one_and_the_user_is_answered(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_: Any, **__: Any) -> str:
+        raise KeyError("a bug")
+
+    monkeypatch.setattr(React, "run", broken)
+    reply = ask(wire, agent())
+    assert (reply.status, reply.answered_by) == ("failed", "safety_net")
+    assert isinstance(reply.error, UnexpectedError)
+    assert isinstance(reply.error.__cause__, KeyError)

@@ -132,7 +132,7 @@ def test_a_parameter_without_a_type_cannot_be_shown_to_a_model() -> None:
         return str(x)
 
     with pytest.raises(TypeError, match="untyped"):
-        _ = Tool(untyped).schema
+        agent(Tool(untyped))
 
 
 def test_a_method_is_a_tool_of_its_object(wire: Wire) -> None:
@@ -182,6 +182,23 @@ def test_a_sync_tool_that_hangs_is_left_behind(wire: Wire) -> None:
     assert reply.status == "degraded"
     assert "hang" in reply.text
     assert wire.now < 12
+
+
+def test_a_tool_that_our_own_deadline_cut_is_not_counted_as_broken(wire: Wire) -> None:
+    @tool(timeout=1000.0)
+    async def slow(item: str) -> str:
+        """Sleep."""
+        await asyncio.sleep(500)
+        return item
+
+    calls = [call(("slow", {"item": str(n)}), ids=(f"c{n}",)) for n in range(4)]
+    wire.primary(*calls, say("I couldn't."))
+    helper = agent(slow, tool_breaker=BreakerPolicy(failures=1))
+    reply = ask(wire, helper)
+    assert reply.status == "degraded"
+    assert wire.now <= 45
+    ask(wire, helper)
+    assert "tools" in wire.requests[-1][1]
 
 
 def test_every_tool_has_a_timeout_without_asking() -> None:
