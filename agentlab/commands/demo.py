@@ -13,7 +13,7 @@ import typer
 from agentlab.commands.console import UNDECIDABLE, CommandError, fix_hash_seed, print_json, stderr
 from agentlab.commands.progress import CellProgress
 from agentlab.commands.pytest_front import run_pytest, with_plugin
-from agentlab.commands.results import LAST, load, print_summary, write_report
+from agentlab.commands.results import LAST, load, print_summary
 from agentlab.commands.suites import shipped_suites
 
 if TYPE_CHECKING:
@@ -43,33 +43,33 @@ def demo(
     results = Path.cwd() / LAST / "results.jsonl"
     results.unlink(missing_ok=True)
     progress = CellProgress(stderr())
-    code = run_pytest(_arguments(workers, results), plugins=[progress.plugin()])
-    progress.close()
+    try:
+        code = run_pytest(_arguments(workers, results, report), plugins=[progress.plugin()])
+    finally:
+        progress.close()
     verdict = _tell(results, report, as_json=as_json)
     if not as_json:
         sys.stdout.write(f"{progress.played:,} cells in {time.perf_counter() - begin:.1f} s; results: {os.path.relpath(results)}\n")
     return code if code == verdict.exit_code else UNDECIDABLE
 
 
-def _arguments(workers: int, results: Path) -> list[str]:
+def _arguments(workers: int, results: Path, report: Path) -> list[str]:
     """pytest's arguments: no settings and no plugins of the user's, and no output but ours."""
     os.environ.pop("PYTEST_ADDOPTS", None)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     suites = [str(path) for path in shipped_suites().values()]
     alone = [f"--config-file={os.devnull}", f"--rootdir={Path.cwd()}", "-p", "no:terminal", "-p", "no:cacheprovider"]
     spread = ["-p", "xdist", f"--numprocesses={workers}"] if workers else []
-    return [*suites, *alone, *with_plugin(), f"--agentlab-results={results}", *spread]
+    return [*suites, *alone, *with_plugin(), f"--agentlab-results={results}", f"--agentlab-report={report}", *spread]
 
 
 def _tell(results: Path, report: Path, *, as_json: bool) -> Verdict:
-    """Write the report, print the verdict. Raises CommandError if the run wrote nothing."""
+    """Print the verdict on what the run wrote. Raises CommandError if it wrote nothing."""
     from agentlab_reports import evaluate
 
     if not results.exists() or results.stat().st_size == 0:
         raise CommandError("The run wrote no results; `agentlab test customer_support` shows why.", code=UNDECIDABLE)
-    suites = load([results])
-    verdict = evaluate(suites)
-    write_report(report, suites, verdict, None)
+    verdict = evaluate(load([results]))
     if as_json:
         print_json(verdict.to_json())
     else:
