@@ -129,7 +129,7 @@ def _harm(suite: SuiteResults, score: Score, changes: Changes | None) -> Iterato
 
 def _count(key: str, suite: str, noun: str, limit: int, count: int, verb: str) -> Condition:
     title = f"No {noun}" if limit == 0 else f"At most {limit} {noun}s"
-    return Condition(key, suite, title, f"{count or 'none'} {verb}", "pass" if count <= limit else "fail", Group.HARM)
+    return Condition(key, suite, title, f"{count:,} {verb}" if count else f"none {verb}", "pass" if count <= limit else "fail", Group.HARM)
 
 
 def _score(suite: str, least: float, score: Score) -> Condition:

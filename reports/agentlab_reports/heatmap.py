@@ -82,12 +82,13 @@ class Row:
     squares: tuple[tuple[Square | None, ...], ...]
     wholes: tuple[Square | None, ...]
     mean: float | None
+    """Over the whole map, as is `worst`."""
     worst: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """As many groups as fit beside each other, with every scenario."""
+    """As many groups as fit beside each other, with every scenario that they apply to; the first band has all scenarios."""
 
     groups: tuple[Group, ...]
     rows: tuple[Row, ...]
@@ -102,7 +103,7 @@ class HeatMap:
 
 
 BAND = 54
-"""Columns that fit beside each other at 19 pixels each."""
+"""Columns that fit beside each other at 18 pixels each."""
 
 _Squares = Mapping[tuple[Key, Key], Square]
 
@@ -123,7 +124,12 @@ def heat_map(suites: Sequence[SuiteResults], changes: Changes | None) -> HeatMap
         square.settle()
     groups = _groups(suites, squares)
     scenarios = _scenarios(suites)
-    bands = tuple(Band(part, tuple(_row(key, weight, part, squares) for key, weight in scenarios.items())) for part in _bands(groups))
+    parts = _bands(groups)
+    rows = [[_row(key, weight, part, squares) for key, weight in scenarios.items()] for part in parts]
+    bands = tuple(
+        Band(part, tuple(row for row in mine if any(row.wholes) or place == 0))
+        for place, (part, mine) in enumerate(zip(parts, rows, strict=True))
+    )
     return HeatMap(bands, sum(len(group.faults) for group in groups))
 
 
@@ -181,16 +187,14 @@ def _scenarios(suites: Sequence[SuiteResults]) -> dict[Key, float]:
 def _row(key: Key, weight: float, groups: Sequence[Group], squares: _Squares) -> Row:
     mine = tuple(tuple(squares.get((key, (group.boundary, fault))) for fault in group.faults) for group in groups)
     wholes = tuple(_whole([square for square in group if square]) for group in mine)
-    scores = [
-        (score, cell.weight)
-        for group in mine
-        for square in group
-        if square
-        for cell in square.cells
-        if (score := cell_score(cell)) is not None
-    ]
-    worst = min((score for score, _ in scores), default=None)
-    return Row(key[0], key[1], weight, mine, wholes, _weighted(scores), None if worst is None else 100 * worst)
+    return Row(key[0], key[1], weight, mine, wholes, *_figures(key, squares))
+
+
+def _figures(key: Key, squares: _Squares) -> tuple[float | None, float | None]:
+    """(mean, worst) of a scenario over the whole map, 0 to 100."""
+    cells = [cell for (mine, _), square in squares.items() if mine == key for cell in square.cells]
+    worst = min((score for cell in cells if (score := cell_score(cell)) is not None), default=None)
+    return _mean(cells), None if worst is None else 100 * worst
 
 
 def _whole(squares: Sequence[Square]) -> Square | None:

@@ -82,8 +82,12 @@ def _facts(cell: CellLine, score: float | None, before: float | None) -> Iterato
     if counts.commits or counts.suppressed:
         yield "Effects", f"{counts.commits} committed" + (f", {counts.suppressed} repeats suppressed" if counts.suppressed else "")
     if cell.schedule:
-        yield "Fault struck", f"{cell.fired} times, seen {cell.seen}"
+        yield "Fault struck", f"{_times(cell.fired)}, seen {_times(cell.seen)}"
     yield "Weight", f"{cell.weight:g}"
+
+
+def _times(count: int) -> str:
+    return {0: "never", 1: "once", 2: "twice"}.get(count, f"{count} times")
 
 
 def _turns(cell: CellLine) -> int:

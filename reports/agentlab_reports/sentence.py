@@ -95,7 +95,9 @@ def _harm(suites: Sequence[SuiteResults], deciding: Sequence[Condition], changes
         return ()
     after = " that the baseline survived" if regressed else ""
     strikes = strikes_of(chosen)
-    named, rest = strikes[:_NAMED], strikes[_NAMED:]
+    first = {strike[0].outcome: strike for strike in reversed(strikes)}
+    named = sorted(first.values(), key=strikes.index)[:_NAMED] if len(first) > 1 else strikes[:_NAMED]
+    rest = [strike for strike in strikes if strike not in named]
     parts: list[str | Mention] = []
     for place, strike in enumerate(named):
         cell = strike[0]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from agentlab_reports.schema import OUTCOMES
 from agentlab_reports.verdict import CellRef, Verdict
+from agentlab_reports.views import chips
 from agentlab_reports.words import MARKS, NAMES
 
 __all__ = ["summary"]
@@ -54,11 +55,9 @@ def _lines(verdict: Verdict, report: str | Path | None, width: int) -> Iterator[
 
 
 def _conditions(verdict: Verdict) -> Iterator[Line]:
-    several = len(verdict.suites) > 1
-    for condition in verdict.conditions:
-        mark, style = _STATES[condition.state]
-        suite = f"  [{condition.suite}]" if several else ""
-        yield [(f"  {mark} ", style), (f"{condition.title}: ", ""), (condition.value, "bold"), (suite, "dim")]
+    for chip in chips(verdict):
+        mark, style = _STATES[chip.state]
+        yield [(f"  {mark} ", style), (f"{chip.title}: ", ""), (chip.value, "bold")]
 
 
 def _score(verdict: Verdict) -> Iterator[Line]:

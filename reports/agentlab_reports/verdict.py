@@ -21,6 +21,7 @@ from agentlab_reports.words import is_control, is_exercised
 
 __all__ = ["CellRef", "Layer", "Verdict", "evaluate"]
 
+_WORST_OF_OUTCOME = 3
 EXIT_CODES: dict[Decision, int] = {"ship": 0, "dont_ship": 1, "undecidable": 3}
 
 
@@ -148,9 +149,13 @@ def _ref(cell: CellLine, more: int = 0) -> CellRef:
 
 
 def _worst(cells: Sequence[CellLine], most: int = 10) -> tuple[CellRef, ...]:
-    """The worst cells that fall short, one for each scenario and fault: harm first, then by what they weigh."""
+    """The worst cells that fall short, one for each scenario and fault, three for each outcome: harm first, then by what they weigh."""
     short = [cell for cell in cells if is_below_best(cell) or (is_exercised(cell) and not cell.passed)]
-    return tuple(_ref(strike[0], len(strike) - 1) for strike in strikes_of(short)[:most])
+    found: list[CellRef] = []
+    for strike in strikes_of(short):
+        if sum(ref.outcome == strike[0].outcome for ref in found) < _WORST_OF_OUTCOME:
+            found.append(_ref(strike[0], len(strike) - 1))
+    return tuple(found[:most])
 
 
 def _layers(suites: Sequence[SuiteResults]) -> tuple[Layer, ...]:

@@ -18,6 +18,8 @@ _TOP = 24.0
 _LETTER, _BOLD_LETTER = 6.7, 7.4
 _LABEL_LETTERS = 27
 _MOST_ROWS = 60
+_TOUCHING = 12.0
+"""Marks that are nearer than this cover each other."""
 _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600)
 _STYLES = {"llm": "llm", "tool": "tool", "wait": "wait", "fault": "hit", "reply": "out", "note": "note"}
 
@@ -178,11 +180,17 @@ def _lanes(spans: Sequence[Span], y: float, scale: float) -> tuple[Lane, ...]:
 
 
 def _commits(commits: Sequence[Span], scale: float) -> Iterable[tuple[str, float, float, str]]:
-    """A mark for each effect; its text only where the next mark leaves room."""
-    ends = [*(_x(span.start, scale) for span in commits[1:]), WIDTH]
-    for span, end in zip(commits, ends, strict=True):
+    """A mark for each effect, or for several alike at one moment; its text only where the next mark leaves room."""
+    marks: list[tuple[float, str, int]] = []
+    for span in commits:
         x, text = _x(span.start, scale), _cut(f"{span.label} {span.status}", 30)
-        yield "commit", x, 0.0, text if x + 12 + len(text) * _LETTER <= end else ""
+        if marks and marks[-1][1] == text and x - marks[-1][0] < _TOUCHING:
+            marks[-1] = (marks[-1][0], text, marks[-1][2] + 1)
+        else:
+            marks.append((x, text, 1))
+    for (x, text, count), end in zip(marks, [*(x for x, _, _ in marks[1:]), WIDTH], strict=True):
+        said = text if count == 1 else f"{count} times {text}"
+        yield "commit", x, 0.0, said if x + 12 + len(said) * _LETTER <= end else ""
 
 
 def _states(states: Iterable[Span], scale: float) -> Iterable[tuple[str, float, float, str]]:
