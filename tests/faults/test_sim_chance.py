@@ -1,5 +1,7 @@
 """Same seed, same chance; and the process gets its own back."""
 
+# ruff: noqa: S311 - chance that repeats itself is the subject
+
 from __future__ import annotations
 
 import asyncio
@@ -17,7 +19,6 @@ from os import urandom
 from typing import Any
 
 import pytest
-
 from agentlab_faults.sim import Simulation
 
 SOURCES: dict[str, Callable[[], Any]] = {
@@ -95,7 +96,7 @@ def test_two_processes_with_different_hash_seeds_tell_the_same_story() -> None:
                 print(simulation.settle(agent()), simulation.now_ns)
     """
     stories = [
-        subprocess.run(  # noqa: S603 - our own code
+        subprocess.run(
             [sys.executable, "-c", textwrap.dedent(code)],
             capture_output=True,
             text=True,

@@ -16,7 +16,6 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-
 from agentlab_faults.sim import Deadlock, Simulation, SimulationEnded, TimeCapReached, WatchdogFired
 
 
@@ -84,7 +83,7 @@ def test_agent_code_cannot_swallow_the_end_of_its_loop() -> None:
         while True:
             try:
                 await asyncio.sleep(100)
-            except BaseException:  # noqa: BLE001 - it is the case
+            except BaseException:  # noqa: BLE001, S112 - it is the case
                 continue
 
     with pytest.raises(TimeCapReached), Simulation(seed=1, cap=600) as simulation:
@@ -110,24 +109,27 @@ def test_stop_leaves_the_loop_at_its_next_turn() -> None:
 
 
 def test_stop_ends_synchronous_code_where_it_blocks_next() -> None:
-    with pytest.raises(Enough), Simulation(seed=1, cap=10) as simulation:
-        simulation.stop(Enough())
+    def agent() -> None:
         try:
             time.sleep(1)
         except Exception:  # noqa: BLE001 - it is the case
             pytest.fail("swallowed")
+
+    with Simulation(seed=1, cap=10) as simulation:
+        simulation.stop(Enough())
+        with pytest.raises(Enough):
+            agent()
     assert simulation.now == 0
 
 
 def test_stop_from_a_worker_ends_the_whole() -> None:
+    def work(simulation: Simulation) -> None:
+        simulation.stop(Enough())
+        time.sleep(1)
+        pytest.fail("not reached")
+
     with pytest.raises(Enough), Simulation(seed=1, cap=10) as simulation:
-
-        def work() -> None:
-            simulation.stop(Enough())
-            time.sleep(1)
-            pytest.fail("not reached")
-
-        simulation.settle(asyncio.to_thread(work))
+        simulation.settle(asyncio.to_thread(work, simulation))
 
 
 def test_stop_holds_when_the_code_returns_first() -> None:
@@ -162,21 +164,21 @@ def test_code_that_spins_is_ended_by_the_watchdog(where: str) -> None:
     async def task(simulation: Simulation) -> None:
         spin(simulation)
 
-    with pytest.raises(WatchdogFired, match="in spin"), Simulation(seed=1, cap=10, watchdog=0.1) as simulation:
+    def run(simulation: Simulation) -> None:
         if where == "main":
             spin(simulation)
         simulation.settle(task(simulation) if where == "task" else asyncio.to_thread(spin, simulation))
 
+    with pytest.raises(WatchdogFired, match="in spin"), Simulation(seed=1, cap=10, watchdog=0.1) as simulation:
+        run(simulation)
+
 
 def test_code_that_swallows_the_watchdog_once_meets_it_again() -> None:
-    swallowed = []
-    with pytest.raises(WatchdogFired), Simulation(seed=1, cap=10, watchdog=0.1) as simulation:
-        try:
+    with Simulation(seed=1, cap=10, watchdog=0.1) as simulation:
+        with pytest.raises(WatchdogFired):
             spin(simulation)
-        except BaseException as error:  # noqa: BLE001 - it is the case
-            swallowed.append(error)
-        time.sleep(1)
-    assert isinstance(swallowed[0], WatchdogFired)
+        with pytest.raises(WatchdogFired):
+            time.sleep(1)
 
 
 def test_code_that_swallows_it_for_ever_gets_the_second_level() -> None:
@@ -212,7 +214,7 @@ def test_a_stuck_process_exits_with_3_by_default() -> None:
                 except BaseException: pass
         with Simulation(seed=1, cap=10, watchdog=0.2): swallow()
     """
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=60, check=False)  # noqa: S603 - our own code
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 3
     assert "cannot be ended" in done.stderr
 
@@ -262,10 +264,13 @@ def test_an_interrupt_goes_through(where: str) -> None:
     async def task() -> None:
         interrupt()
 
-    with pytest.raises(KeyboardInterrupt), Simulation(seed=1, cap=10) as simulation:
+    def run(simulation: Simulation) -> None:
         if where == "main":
             interrupt()
         simulation.settle(task() if where == "task" else asyncio.to_thread(interrupt))
+
+    with pytest.raises(KeyboardInterrupt), Simulation(seed=1, cap=10) as simulation:
+        run(simulation)
 
 
 @pytest.fixture
@@ -341,7 +346,7 @@ def test_tasks_and_workers_that_resist_are_named_and_left_alone() -> None:
         while True:
             try:
                 time.sleep(1000)
-            except BaseException:  # noqa: BLE001, PERF203 - it is the case
+            except BaseException:  # noqa: BLE001, S112 - it is the case
                 continue
 
     async def agent() -> None:

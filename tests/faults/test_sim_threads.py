@@ -16,7 +16,6 @@ import anyio
 import anyio.from_thread
 import anyio.to_thread
 import pytest
-
 from agentlab_faults.sim import Deadlock, RealThreadWaits, Simulation
 
 
@@ -72,7 +71,7 @@ async def _nested() -> str:
 @pytest.mark.parametrize("run", [lambda: asyncio.run(_nested()), lambda: anyio.run(_nested)], ids=["asyncio.run", "anyio.run"])
 def test_an_event_loop_inside_a_worker_shares_the_clock(sim: Simulation, run: Callable[[], str]) -> None:
     async def agent() -> list[str]:
-        return await asyncio.gather(asyncio.to_thread(run), asyncio.sleep(3, "outer"))
+        return list(await asyncio.gather(asyncio.to_thread(run), asyncio.sleep(3, "outer")))
 
     assert sim.settle(agent()) == ["nested", "outer"]
     assert sim.now == 7
@@ -101,7 +100,7 @@ def test_a_blocking_sleep_inside_a_nested_task_keeps_every_task_its_own(sim: Sim
             assert asyncio.current_task() is before
             return "outer"
 
-        return await asyncio.gather(asyncio.to_thread(lambda: asyncio.run(nested())), outer())
+        return list(await asyncio.gather(asyncio.to_thread(lambda: asyncio.run(nested())), outer()))
 
     assert sim.settle(agent()) == ["nested", "outer"]
 
@@ -156,7 +155,7 @@ def test_events_conditions_and_queues_block_in_virtual_time(sim: Simulation) -> 
         return sim.now
 
     async def agent() -> list[Any]:
-        return await asyncio.gather(*(asyncio.to_thread(work) for work in (waiter, setter, loser)))
+        return list(await asyncio.gather(*(asyncio.to_thread(work) for work in (waiter, setter, loser))))
 
     assert sim.settle(agent()) == [(False, True, 1, 4.0), None, 8.0]
 
@@ -230,7 +229,7 @@ def test_a_simple_queue_blocks_in_virtual_time(sim: Simulation) -> None:
             time.sleep(2)
             mailbox.put("late")
 
-        return await asyncio.gather(asyncio.to_thread(mailbox.get), asyncio.to_thread(put))
+        return list(await asyncio.gather(asyncio.to_thread(mailbox.get), asyncio.to_thread(put)))
 
     assert sim.settle(agent()) == ["late", None]
     with pytest.raises(queue.Empty):
@@ -351,7 +350,7 @@ def test_a_deadlock_of_workers_is_reported_with_their_stacks() -> None:
         lock.acquire()
         lock.acquire()
 
-    with pytest.raises(Deadlock, match="in second: lock.acquire"), Simulation(seed=1, cap=10) as simulation:
+    with pytest.raises(Deadlock, match=r"in second: lock\.acquire"), Simulation(seed=1, cap=10) as simulation:
         simulation.settle(asyncio.to_thread(second))
 
 
@@ -389,9 +388,10 @@ def test_waiting_on_a_real_thread_is_ended_by_the_watchdog_and_told_apart() -> N
     real_wait = over.wait
     thread = threading.Thread(target=_busy, args=(over,), daemon=True)
     try:
-        with pytest.raises(RealThreadWaits, match="Thread-"), Simulation(seed=1, cap=10, watchdog=0.3) as simulation:
+        with Simulation(seed=1, cap=10, watchdog=0.3) as simulation:
             thread.start()
-            simulation.settle(asyncio.to_thread(thread.join))
+            with pytest.raises(RealThreadWaits, match="Thread-"):
+                simulation.settle(asyncio.to_thread(thread.join))
     finally:
         over.set()
         real_wait()

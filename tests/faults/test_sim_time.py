@@ -15,10 +15,9 @@ from typing import Any
 import anyio
 import pytest
 import tenacity
+from agentlab_faults.sim import Simulation, TimeCapReached
 from hypothesis import given
 from hypothesis import strategies as st
-
-from agentlab_faults.sim import Simulation, TimeCapReached
 
 EPOCH = 1_700_000_000
 HELD_NOW = dt.datetime.now
@@ -52,14 +51,14 @@ CLOCKS: dict[str, Callable[[], float]] = {
     "ctime": lambda: time.mktime(time.strptime(time.ctime())),
     "asctime": lambda: time.mktime(time.strptime(time.asctime())),
     "strftime": lambda: time.mktime(time.strptime(time.strftime("%Y-%m-%d %H:%M:%S"), "%Y-%m-%d %H:%M:%S")),
-    "queue's alias": lambda: queue.time(),  # type: ignore[attr-defined]
-    "threading's alias": lambda: threading._time(),  # type: ignore[attr-defined]
+    "queue's alias": queue.time,  # type: ignore[attr-defined]
+    "threading's alias": threading._time,  # type: ignore[attr-defined]
     "default_factory": lambda: Stamped().at,
-    "datetime.now": lambda: dt.datetime.now().timestamp(),
+    "datetime.now": lambda: dt.datetime.now().timestamp(),  # noqa: DTZ005 - local time is the case
     "datetime.now with a zone": lambda: dt.datetime.now(dt.UTC).timestamp(),
     "datetime.now held": lambda: HELD_NOW(tz=dt.UTC).timestamp(),
     "datetime.utcnow held": lambda: HELD_UTCNOW().replace(tzinfo=dt.UTC).timestamp(),
-    "datetime.today": lambda: dt.datetime.today().timestamp(),
+    "datetime.today": lambda: dt.datetime.today().timestamp(),  # noqa: DTZ002 - the same
 }
 
 
@@ -219,7 +218,7 @@ def test_perf_counter_never_measures_nothing(sim: Simulation) -> None:
 def test_waiting_without_sleeping_moves_time_in_the_end(sim: Simulation) -> None:
     async def agent() -> None:
         async with asyncio.timeout(2):
-            while True:
+            while True:  # noqa: ASYNC110 - it is the case
                 await asyncio.sleep(0)
 
     with pytest.raises(TimeoutError):

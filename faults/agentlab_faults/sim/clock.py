@@ -48,8 +48,7 @@ class VirtualClock:
         if ns > self.cap_ns:
             self.now_ns = self.cap_ns
             raise TimeCapReached(f"Virtual time reached the cap of {self.cap_ns / NS:g} s.")
-        if ns > self.now_ns:
-            self.now_ns = ns
+        self.now_ns = max(self.now_ns, ns)
 
     def after(self, seconds: float) -> int:
         """The moment `seconds` from now, in ns; infinity lies just beyond the cap. A wait of no time ends now, never earlier."""
@@ -80,7 +79,7 @@ class VirtualClock:
         return self.now_ns + self.epoch_ns
 
     def perf_counter_ns(self) -> int:
-        """What `time.perf_counter_ns` says: each reading is one ns later, so that code which divides by a measured duration finds no zero."""
+        """What `time.perf_counter_ns` says: each reading is one ns later, so that code may divide by a duration that it measured."""
         self._reads += 1
         return self.now_ns + _UPTIME_NS + self._reads
 

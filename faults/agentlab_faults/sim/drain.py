@@ -117,7 +117,7 @@ def _give_up(hub: Hub) -> Iterator[str]:
         task._log_destroy_pending = False  # type: ignore[attr-defined]
         events._set_running_loop(task.get_loop())
         try:
-            task.get_coro().close()  # type: ignore[union-attr]
+            task.get_coro().close()
         except BaseException:  # noqa: BLE001 - it catches even GeneratorExit, or runs in a worker that stands still
             _UNDEAD.append(task)
         finally:

@@ -1,7 +1,8 @@
 """Chance from a seed: `random`, `os.urandom`, and the ids that are made of them and of the clock, the same in every run of a simulation.
 
-On the lab's thread and while a simulation is active. `os.urandom` is patched in place, so `secrets`, `SystemRandom`, `uuid4` and every alias
-follow. Ids that must grow (`uuid1`, `uuid7` ...) are made from state that modules keep: it starts afresh with the simulation, and is given back.
+On the lab's thread and while a simulation is active. `os.urandom` is patched in place, so `secrets`, `SystemRandom`, `uuid4` and every
+alias follow. Ids that must grow (`uuid1`, `uuid7` ...) are made from state that modules keep: it starts afresh with the simulation, and
+the process gets its own back at the end.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ _FRESH: Final[tuple[tuple[str, str, Any], ...]] = (
 )
 """State of modules that make ids, where they are loaded: module, attribute, and what it is before the first id."""
 
-_instance: Final[Random] = random._inst  # type: ignore[attr-defined]
+_instance: Final[Random] = random._inst
 """The generator behind `random.random` and its like."""
 _MISSING: Final = object()
 

@@ -94,8 +94,8 @@ class Foreign:
             looks = 0 if self._at_work() else looks + 1
         return self.pending
 
-    def until(self, attempt: Callable[[], bool], timeout: float) -> bool:
-        """Try `attempt` in real time, for what only a real thread can give; False after real `timeout` seconds (-1: never)."""
+    def contend(self, _thing: object, attempt: Callable[[], bool], timeout: float) -> bool:
+        """As the hub's, but in real time, for what only a real thread can give; False after real `timeout` seconds (-1: never)."""
         waited = 0.0
         while not attempt():
             self._hub.give_way()
@@ -118,7 +118,8 @@ class Foreign:
         return self.pending
 
     def _look_at_descriptors(self) -> bool:
-        return any([look(_SLICE) for look in self.descriptors])
+        looks = [look(_SLICE) for look in self.descriptors]
+        return any(looks)
 
     def _at_work(self) -> bool:
         frames = sys._current_frames()

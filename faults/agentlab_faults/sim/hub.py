@@ -1,9 +1,9 @@
 """The hub: one lab thread, many greenlets, one clock.
 
-Whatever runs in a simulation runs in a greenlet of the lab's thread: the code that entered the simulation in the *main* one, each function
-that a thread pool would have run in a *worker*. Each blocks by waiting on the hub, for a wake-up or for a moment of virtual time. The one that
-blocks looks for the next that can go on, moves the clock if there is none but one with a deadline, and switches straight to it. Event loops are
-nothing special here: a loop with nothing to do waits on the hub from its selector, in whichever greenlet it runs.
+Whatever runs in a simulation runs in a greenlet of the lab's thread: the code that entered the simulation in the *main* one, each
+function that a thread pool would have run in a *worker*. Each blocks by waiting on the hub, for a wake-up or for a moment of virtual time.
+The one that blocks looks for the next that can go on, moves the clock if there is none but one with a deadline, and switches straight to
+it. Event loops are nothing special here: one with nothing to do waits on the hub from its selector, in whichever greenlet it runs.
 """
 
 from __future__ import annotations
@@ -133,7 +133,10 @@ class Hub:
     # -- what greenlets compete for
 
     def contend(self, thing: object, attempt: Callable[[], bool], timeout: float) -> bool:
-        """Block the calling greenlet until `attempt` succeeds, tried whenever `thing` is relieved; False after virtual `timeout` (-1: never)."""
+        """Block the calling greenlet until `attempt` succeeds, which is tried whenever `thing` is relieved.
+
+        False after virtual `timeout` seconds; -1 waits for ever.
+        """
         if attempt():
             return True
         waiter, deadline = Waiter(), None if timeout < 0 else self.clock.after(timeout)
@@ -173,7 +176,7 @@ class Hub:
             finally:
                 worker.retire()
                 self.workers.pop(worker, None)
-                Surroundings.set_aside()
+                Surroundings()
             worker.parent = self.main if self.killing else self._next()
 
         worker = Worker(body, thread, self.main)
@@ -220,7 +223,7 @@ class Hub:
         if deadline_ns is not None:
             waiter.ticket = ticket = next(self._tickets)
             heapq.heappush(self._timers, (deadline_ns, ticket, waiter))
-        aside = Surroundings.set_aside()
+        aside = Surroundings()
         try:
             following = self._next()
             if following is not here:

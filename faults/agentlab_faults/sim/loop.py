@@ -96,6 +96,8 @@ class _Selector(selectors.BaseSelector):
 class VirtualLoop(asyncio.SelectorEventLoop):
     """A loop on the hub's clock. It may run in any greenlet of the simulation."""
 
+    _default_executor: ThreadPoolExecutor | None
+
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
         self.waiter = Waiter()
@@ -116,15 +118,15 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self.hub.clock.at(scheduled[0].when()) if scheduled else None
 
     @override
-    def call_at(self, when: float, callback: Callable[..., object], *args: Any, context: Any = None) -> asyncio.TimerHandle:
+    def call_at(self, when: float, callback: Callable[..., object], *args: Any, context: Any = None) -> asyncio.TimerHandle:  # type: ignore[override]
         if callback is _SLEEP_IS_OVER and self.hub.on_sleep is not None:
             self.hub.on_sleep(self.hub.clock.now_ns, self.hub.clock.at(when))
         return super().call_at(when, callback, *args, context=context)
 
     @override
-    def create_task(self, coro: Any, *, name: str | None = None, **options: Any) -> asyncio.Task[Any]:
+    def create_task(self, coro: Any, *, name: object = None, **options: Any) -> asyncio.Task[Any]:
         """As asyncio's, but tasks without a name are numbered per loop and not per process."""
-        return super().create_task(coro, name=name or f"Task-{next(self._names)}", **options)
+        return super().create_task(coro, name=f"Task-{next(self._names)}" if name is None else name, **options)
 
     @override
     def call_exception_handler(self, context: dict[str, Any]) -> None:
@@ -134,14 +136,14 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             super().call_exception_handler(context)
 
     @override
-    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:
+    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:  # type: ignore[override]
         """As asyncio's; the default executor's size does not depend on the machine's processors."""
         if executor is None and self._default_executor is None:
             self._default_executor = ThreadPoolExecutor(_DEFAULT_WORKERS, thread_name_prefix="asyncio")
         return super().run_in_executor(executor, func, *args)
 
     @override
-    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncio's signature
         """Wait for the default executor's workers, at most virtual `timeout` seconds."""
         self._executor_shutdown_called = True
         executor = self._default_executor
@@ -163,7 +165,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             executor.shutdown(wait=False)
 
     @override
-    def add_signal_handler(self, sig: int, callback: Callable[..., object], *args: Any) -> None:
+    def add_signal_handler(self, sig: int, callback: Callable[..., object], *args: Any) -> None:  # type: ignore[override]
         if self._ssock is None:
             super()._make_self_pipe()  # type: ignore[misc]
         super().add_signal_handler(sig, callback, *args)

@@ -39,11 +39,11 @@ def _patch_policy() -> None:
 def _patch_runner() -> None:
     original = asyncio.Runner.__init__
 
-    def __init__(self: asyncio.Runner, *, debug: bool | None = None, loop_factory: Callable[[], AbstractEventLoop] | None = None) -> None:
+    def make(self: asyncio.Runner, *, debug: bool | None = None, loop_factory: Callable[[], AbstractEventLoop] | None = None) -> None:
         hub = hub_here()
         original(self, debug=debug, loop_factory=loop_factory if hub is None or loop_factory is None else hub.new_loop)
 
-    asyncio.Runner.__init__ = __init__  # type: ignore[method-assign]
+    asyncio.Runner.__init__ = make  # type: ignore[method-assign]
 
 
 def _patch_foreign_loops() -> None:

@@ -1,6 +1,7 @@
-"""Threads of pools as greenlets: `asyncio.to_thread`, `run_in_executor`, `ThreadPoolExecutor`, anyio's worker threads and `threading.Timer`.
+"""Threads of pools as greenlets: `to_thread`, `run_in_executor`, `ThreadPoolExecutor`, anyio's worker threads and `threading.Timer`.
 
-On the lab's thread only, and while a simulation is active. Every other thread that code starts there stays a real one, in real time, and is noted.
+On the lab's thread only, and while a simulation is active. Every other thread that code starts there stays a real one, in real time, and
+is noted.
 """
 
 from __future__ import annotations
@@ -139,7 +140,7 @@ def _patch_executor() -> None:
             raise RuntimeError("cannot schedule new futures after shutdown")
         return pool.submit(functools.partial(fn, *args, **kwargs))
 
-    def shutdown(self: ThreadPoolExecutor, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 - the signature of the original
+    def shutdown(self: ThreadPoolExecutor, wait: bool = True, *, cancel_futures: bool = False) -> None:
         real_shutdown(self, wait, cancel_futures=cancel_futures)
         pool = pool_of(self)
         if pool is not None and cancel_futures:
@@ -147,8 +148,8 @@ def _patch_executor() -> None:
         if pool is not None and wait:
             pool.join()
 
-    ThreadPoolExecutor.submit = submit  # type: ignore[method-assign]
-    ThreadPoolExecutor.shutdown = shutdown  # type: ignore[method-assign]
+    ThreadPoolExecutor.submit = submit  # type: ignore[method-assign,assignment]
+    ThreadPoolExecutor.shutdown = shutdown  # type: ignore[method-assign,assignment]
 
 
 def _patch_thread() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, Self
 
-from agentlab_faults.sim import entropy, locks, loops, pools, timepatch, waiter
+from agentlab_faults.sim import entropy, locks, loops, pools, reentrant, timepatch, waiter
 from agentlab_faults.sim.active import LAB
 from agentlab_faults.sim.clock import VirtualClock
 from agentlab_faults.sim.drain import drain
@@ -27,6 +27,7 @@ def _install() -> None:
     loops.install()
     pools.install()
     locks.install()
+    reentrant.install()
     waiter.install()
     entropy.install()
 
@@ -38,8 +39,9 @@ async def _outcome(value: Awaitable[Any]) -> Any:
 class Simulation:
     """A context in which time is virtual, threads of pools are greenlets and chance comes from a seed.
 
-    `seed` decides all randomness; `cap` is in virtual seconds; `epoch` is the Unix time at the start; `watchdog` is in real seconds, None turns it
-    off; `on_stuck` is called by a real thread if the code swallows even the watchdog (by default the process prints its stacks and exits with 3).
+    `seed` decides all randomness; `cap` is in virtual seconds; `epoch` is the Unix time at the start; `watchdog` is in real seconds,
+    None turns it off; `on_stuck` is called by a real thread if the code swallows even the watchdog (by default the process prints its
+    stacks and exits with 3).
 
     Raises Deadlock, TimeCapReached, WatchdogFired or RealThreadWaits out of `settle`, or out of whatever synchronous code blocks.
     """
@@ -90,7 +92,7 @@ class Simulation:
             raise RuntimeError("A simulation is active already: there is one at a time in a process.")
         _install()
         self._hub.begin()
-        self._outside = Surroundings.set_aside()
+        self._outside = Surroundings()
         self._hub.entropy.begin()
         self._watchdog.arm()
         LAB.enter(self._hub)
@@ -108,7 +110,7 @@ class Simulation:
             hub.entropy.end()
             self._loop = None
             self.clock.now_ns, self.clock.cap_ns = now_ns, cap_ns
-            Surroundings.set_aside()
+            Surroundings()
             self._outside.put_back()
 
     def settle(self, value: Any) -> Any:
@@ -129,7 +131,7 @@ class Simulation:
         return value
 
     def stop(self, reason: BaseException) -> None:
-        """End the simulation with `reason` as soon as the code gives way: from the loop, or from the next blocking call of synchronous code.
+        """End the simulation with `reason` as soon as the code gives way: out of the loop, or out of synchronous code's next blocking call.
 
         On the simulation's own thread only: RuntimeError elsewhere.
         """

@@ -1,9 +1,9 @@
 """Replacing built-in functions and methods of built-in types where they live, so that every alias follows.
 
-Rebinding `time.sleep` in its module misses `from time import sleep`, a dataclass' `default_factory=time.time` and every closure. The function
-object that all of them share is therefore told to call something else: a CPython built-in function holds a pointer to its definition and the
-object that it hands to it first, and `PyObject_CallNoArgs`, `PyObject_CallOneArg`, `PyObject_CallObject` and `PyObject_Vectorcall` of the C API
-have just the signatures of the four calling conventions, with a callable as that first object.
+Rebinding `time.sleep` in its module misses `from time import sleep`, a dataclass' `default_factory=time.time` and every closure. The
+function object that all of them share is therefore told to call something else: a CPython built-in function holds a pointer to its
+definition and the object that it hands to it first, and `PyObject_CallNoArgs`, `PyObject_CallOneArg`, `PyObject_CallObject` and
+`PyObject_Vectorcall` of the C API have just the signatures of the calling conventions, with a callable as that first object.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["Contents", "put_method", "redirect", "twin"]
 class _Definition(ctypes.Structure):
     """CPython's PyMethodDef."""
 
-    _fields_ = [  # noqa: RUF012 - ctypes asks for a plain list
+    _fields_ = [
         ("name", ctypes.c_char_p),
         ("function", ctypes.c_void_p),
         ("flags", ctypes.c_int),
@@ -31,7 +31,7 @@ class _Definition(ctypes.Structure):
 class _Function(ctypes.Structure):
     """The part of CPython's PyCFunctionObject that follows the object header."""
 
-    _fields_ = [("definition", ctypes.POINTER(_Definition)), ("first", ctypes.c_void_p)]  # noqa: RUF012 - as above
+    _fields_ = [("definition", ctypes.POINTER(_Definition)), ("first", ctypes.c_void_p)]
 
 
 _HEADER: Final = object.__basicsize__

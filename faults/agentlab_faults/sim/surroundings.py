@@ -35,10 +35,8 @@ class Surroundings:
 
     __slots__ = ("_hooks", "_locals", "_loop", "_task")
 
-    @classmethod
-    def set_aside(cls) -> Surroundings:
+    def __init__(self) -> None:
         """Take the caller's surroundings away: what runs next finds a thread as bare as a new one."""
-        self = cls()
         self._loop = loop = events._get_running_loop()
         self._task = asyncio.current_task(loop) if loop is not None else None
         if loop is not None:
@@ -52,7 +50,6 @@ class Surroundings:
         for local in _thread_locals():
             self._locals.append((local, dict(local.__dict__)))
             local.__dict__.clear()
-        return self
 
     def put_back(self) -> None:
         """Make these the surroundings again."""

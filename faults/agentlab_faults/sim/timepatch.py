@@ -6,7 +6,7 @@ On the lab's thread and while a simulation is active they tell virtual time; eve
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import gc
 import math
 import operator
@@ -15,8 +15,8 @@ from collections.abc import Callable
 from types import BuiltinFunctionType
 from typing import Any, Final
 
-from agentlab_faults.sim.real import get_ident
 from agentlab_faults.sim.active import LAB
+from agentlab_faults.sim.real import get_ident
 from agentlab_faults.sim.splice import put_method, redirect
 
 __all__ = ["install"]
@@ -132,33 +132,33 @@ def _wall_clock() -> Callable[[], float | None]:
 
 
 def _patch_datetime() -> None:
-    virtual, utc = _wall_clock(), datetime.timezone.utc
-    moment = datetime.datetime.__dict__["fromtimestamp"]
-    day = datetime.date.__dict__["fromtimestamp"]
+    virtual, utc = _wall_clock(), dt.UTC
+    moment = dt.datetime.__dict__["fromtimestamp"]
+    day = dt.date.__dict__["fromtimestamp"]
 
-    def now(cls: type[datetime.datetime], tz: datetime.tzinfo | None = None) -> Any:
+    def now(cls: type[dt.datetime], tz: dt.tzinfo | None = None) -> Any:
         seconds = virtual()
         return real_now.__get__(None, cls)(tz) if seconds is None else moment.__get__(None, cls)(seconds, tz)
 
-    def utcnow(cls: type[datetime.datetime]) -> Any:
+    def utcnow(cls: type[dt.datetime]) -> Any:
         seconds = virtual()
         return real_utcnow.__get__(None, cls)() if seconds is None else moment.__get__(None, cls)(seconds, utc).replace(tzinfo=None)
 
-    def today(cls: type[datetime.date]) -> Any:
+    def today(cls: type[dt.date]) -> Any:
         seconds = virtual()
         if seconds is None:
             return real_today.__get__(None, cls)()
-        return (moment if issubclass(cls, datetime.datetime) else day).__get__(None, cls)(seconds)
+        return (moment if issubclass(cls, dt.datetime) else day).__get__(None, cls)(seconds)
 
-    replacements = ((datetime.datetime, now), (datetime.datetime, utcnow), (datetime.date, today))
+    replacements = ((dt.datetime, now), (dt.datetime, utcnow), (dt.date, today))
     _redirect_bound({function.__name__: function for _, function in replacements})
     real_now, real_utcnow, real_today = (put_method(owner, f.__name__, classmethod(f)) for owner, f in replacements)
 
 
 def _redirect_bound(replacements: dict[str, Callable[..., Any]]) -> None:
-    """Code that was imported earlier may hold `datetime.now` itself (`default_factory=datetime.now`): those objects are redirected one by one."""
+    """Code that is loaded may hold `datetime.now` itself (`default_factory=datetime.now`): those objects are redirected one by one."""
     for held in gc.get_objects():
         if type(held) is BuiltinFunctionType and held.__name__ in replacements:
             owner = held.__self__
-            if isinstance(owner, type) and issubclass(owner, datetime.date):
+            if isinstance(owner, type) and issubclass(owner, dt.date):
                 redirect(held, replacements[held.__name__].__get__(owner))

@@ -1,7 +1,7 @@
 """The watchdog: real seconds for code that never gives way to virtual time.
 
-The first level is a signal that raises in the lab's thread. The second is a real thread, for code that swallows what the first one raised, or
-that never lets Python's signal handlers run.
+The first level is a signal that raises in the lab's thread. The second is a real thread, for code that swallows what the first one
+raised, or that never lets Python's signal handlers run.
 """
 
 from __future__ import annotations
