@@ -415,3 +415,17 @@ def test_a_refusal_of_a_tool_is_an_observation_like_any_other(wire: Wire) -> Non
     reply = ask(wire, agent(tools=[find]))
     assert (reply.status, reply.text) == ("complete", "I could not find order 1.")
     assert "There is no order 1." in wire.messages()[-1]["content"]
+
+
+def test_a_model_that_failed_is_not_asked_first_again_in_the_same_turn(wire: Wire) -> None:
+    wire.primary(error(400))
+    wire.fallback(LOOK, say(FINE))
+    assert ask(wire, agent()).text == FINE
+    assert wire.asked == ["api.openai.com", "llm.fallback.example", "llm.fallback.example"]
+
+
+def test_what_a_provider_says_about_a_key_reaches_no_reply_and_no_error(wire: Wire) -> None:
+    wire.primary(error(401, "invalid_api_key", message="Incorrect API key provided: sk-planted"))
+    wire.fallback(error(401, "invalid_api_key", message="Incorrect API key provided: sk-planted"))
+    reply = ask(wire, agent())
+    assert "sk-planted" not in f"{reply.text} {reply.error} {reply!r}"
