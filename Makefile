@@ -23,13 +23,7 @@ test: lint types browser  ## Everything that a change must pass: lint, types, te
 	$(BIN)/pytest $(PYTEST_FLAGS)
 
 test-full: test  ## The tests again on every Python from 3.11 to 3.14 that the machine has
-	@for version in 3.11 3.12 3.13 3.14; do \
-	  if ! $(BIN)/uv python find --no-python-downloads $$version >/dev/null 2>&1; then echo "Python $$version: not on this machine"; continue; fi; \
-	  echo "Python $$version"; \
-	  $(BIN)/uv venv --quiet --clear --python $$version --no-python-downloads $(VENV)-$$version; \
-	  $(BIN)/uv pip install --quiet --python $(VENV)-$$version/bin/python --constraints constraints.txt --build-constraints constraints.txt --group dev -e .; \
-	  $(VENV)-$$version/bin/pytest $(PYTEST_FLAGS); \
-	done
+	.ci/each-python $(PYTEST_FLAGS)
 
 lint: $(VENV)/.ready-dev  ## ruff: rules and format
 	$(BIN)/ruff check
