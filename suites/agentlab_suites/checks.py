@@ -72,7 +72,7 @@ def _about_ledger(check: Check, ledger: Ledger) -> str:
     runs = {execution.tool for execution in ledger.executions}
     for tool in check.ledger_called or ():
         if tool not in runs:
-            return f"{tool} was never run"
+            return f"the tool {tool} was never run"
     return _with_arguments(check.ledger_with or {}, ledger)
 
 
@@ -81,7 +81,7 @@ def _with_arguments(wanted: Mapping[str, Mapping[str, Any]], ledger: Ledger) -> 
         seen = [execution.arguments for execution in ledger.executions if execution.tool == tool]
         seen += [commit.arguments for commit in ledger.of(tool)]
         if not any(all(name in call and call[name] == value for name, value in arguments.items()) for call in seen):
-            return f"{tool} was never run with {json.dumps(arguments, ensure_ascii=False)}"
+            return f"the tool {tool} was never run with {json.dumps(arguments, ensure_ascii=False)}"
     return ""
 
 

@@ -125,7 +125,7 @@ def _ended_badly(played: Played) -> Found | None:
     if duplicates:
         tool, identity = duplicates[0]
         times = sum(commit.tool == tool and commit.identity == identity for commit in played.ledger.commits)
-        return 3, "duplicate_effect", f"{tool} was committed {times} times for {identity}"
+        return 3, "duplicate_effect", f"the ledger holds {times} commits of {tool} for {identity}"
     match played.ending:
         case "deadlock":
             return 4, "hang", "deadlock: nothing in the agent could go on" + _tail(played.detail)

@@ -1,0 +1,237 @@
+"""Agents by name: factories, agents, replies, history, and what is said of a name that leads nowhere."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+from agentlab_suites import frameworks
+from agentlab_suites.agents import Agent, conversation, load_agent
+from agentlab_suites.problems import BadAgent
+from agentlab_suites.replies import read_reply, text_of
+from pydantic import BaseModel
+
+
+class Talk:
+    """A conversation's way into a simulation that is not there."""
+
+    def __init__(self) -> None:
+        self.said: list[Any] = []
+
+    def settle(self, value: Any) -> Any:
+        return asyncio.run(value) if asyncio.iscoroutine(value) else value
+
+    def turn(self, prompt: str) -> None:
+        self.said.append(f"> {prompt}")
+
+    def reply(self, value: Any) -> None:
+        self.said.append(text_of(value))
+
+
+def talk_with(target: Any, *prompts: str) -> list[Any]:
+    talk = Talk()
+    conversation(Agent.of(target), prompts)(talk)
+    return talk.said
+
+
+def plain(text: str) -> str:
+    return text.upper()
+
+
+async def awaited(text: str) -> str:
+    return text.upper()
+
+
+def factory() -> Any:
+    count = iter(range(9))
+    return lambda text: f"{text} {next(count)}"
+
+
+async def async_factory() -> Any:
+    return awaited
+
+
+def optional_factory(model: str = "gpt") -> Any:
+    return plain
+
+
+class Callable:
+    def __call__(self, text: str) -> str:
+        return text.upper()
+
+
+@pytest.mark.parametrize("target", [plain, awaited, async_factory, optional_factory, Callable, Callable()])
+def test_factories_and_agents_sync_or_async_are_told_apart(target: Any) -> None:
+    assert talk_with(target, "hello") == ["> hello", "HELLO"]
+
+
+def test_a_factory_is_called_afresh_for_every_conversation_and_once_in_it() -> None:
+    assert talk_with(factory, "a", "b") == ["> a", "a 0", "> b", "b 1"]
+    assert talk_with(factory, "a") == ["> a", "a 0"]
+
+
+def test_history_is_handed_over_if_it_is_asked_for() -> None:
+    seen = []
+
+    def remembers(text: str, history: list[dict[str, str]]) -> str:
+        seen.append(history)
+        return text.upper()
+
+    talk_with(lambda: remembers, "a", "b")
+    assert seen == [[], [{"role": "user", "content": "a"}, {"role": "assistant", "content": "A"}]]
+
+
+def test_an_async_agent_gets_its_history_too() -> None:
+    async def remembers(text: str, *, history: list[dict[str, str]]) -> str:
+        return f"{text}{len(history)}"
+
+    assert talk_with(lambda: remembers, "a", "b") == ["> a", "a0", "> b", "b2"]
+
+
+@pytest.mark.parametrize("target", [5, "text", None, ModuleType("m")])
+def test_what_is_no_agent_is_refused(target: Any) -> None:
+    with pytest.raises(BadAgent, match="not an agent"):
+        Agent.of(target)
+
+
+def test_a_factory_that_gives_no_agent_is_refused() -> None:
+    with pytest.raises(BadAgent, match="gave int, not an agent"):
+        talk_with(lambda: 5, "hello")
+
+
+class Model(BaseModel):
+    queue: str
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("hi", "hi"),
+        (None, ""),
+        (SimpleNamespace(text="hi"), "hi"),
+        (SimpleNamespace(output="hi"), "hi"),
+        (SimpleNamespace(final_output="hi"), "hi"),
+        (SimpleNamespace(output=Model(queue="billing")), '{"queue":"billing"}'),
+        ({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "hi"}]}, "hi"),
+        ({"messages": [SimpleNamespace(content="hi")]}, "hi"),
+        (SimpleNamespace(content="hi"), "hi"),
+        ([{"type": "text", "text": "h"}, {"type": "text", "text": "i"}], "hi"),
+        ({"queue": "billing"}, '{"queue": "billing"}'),
+    ],
+)
+def test_the_text_of_a_reply(value: Any, text: str) -> None:
+    assert text_of(value) == text
+
+
+def test_what_a_reply_says_of_itself() -> None:
+    effect = SimpleNamespace(tool="refund")
+    reply = read_reply(
+        SimpleNamespace(text="x", answered_by="cached", status="degraded", confidence=0.7, effects=[effect, "mail"], claims=())
+    )
+    assert (reply.answered_by, reply.status, reply.confidence, reply.effects) == ("cached", "degraded", 0.7, ("refund", "mail"))
+    assert read_reply("x").answered_by == "unknown"
+    assert read_reply(SimpleNamespace(text="x", confidence=True, status=5)).confidence is None
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+    before = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+
+
+def test_a_file_or_a_module_is_found_from_the_current_folder(folder: Path) -> None:
+    (folder / "shop_agent.py").write_text("import shop_helper\ndef build():\n    return shop_helper.ask\n")
+    (folder / "shop_helper.py").write_text("def ask(text):\n    return text\n")
+    for name in ("shop_agent.py:build", "shop_agent:build", "./shop_agent.py:build", f"{folder}/shop_agent.py:build"):
+        found = load_agent(name)
+        assert found.is_factory
+        assert found.name == name
+
+
+def test_a_nested_attribute_is_found(folder: Path) -> None:
+    (folder / "shop_nested.py").write_text("class Shop:\n    @staticmethod\n    def ask(text):\n        return text\n")
+    assert not load_agent("shop_nested.py:Shop.ask").is_factory
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("shop", "names no attribute; write module:attribute or path/to/file.py:attribute."),
+        ("shop.py:", "names no attribute"),
+        (":build", "names no attribute"),
+        ("shop_agnet.py:build", "there is no file shop_agnet.py; did you mean 'shop_agent.py'?"),
+        ("shop_agent.py:biuld", "shop_agent.py has no attribute 'biuld'; did you mean 'build'?"),
+        ("shop_agnet:build", "there is no module 'shop_agnet'; did you mean 'shop_agent'?"),
+        ("shop_agent:NUMBER", "'shop_agent:NUMBER' is int, not an agent"),
+        ("shop_agent:sys", "is a module; name a factory or an agent in it"),
+        ("broken_agent:build", "importing broken_agent raised ZeroDivisionError: division by zero."),
+        ("broken_agent.py:build", "importing broken_agent.py raised ZeroDivisionError: division by zero."),
+        ("exits_agent.py:build", "importing exits_agent.py raised SystemExit: 3."),
+        ("syntax_agent.py:build", "importing syntax_agent.py raised SyntaxError"),
+        ("needs_agent:build", "importing needs_agent raised ModuleNotFoundError: No module named 'nothing_there'"),
+    ],
+)
+def test_a_name_that_leads_nowhere_is_one_sentence(folder: Path, name: str, sentence: str) -> None:
+    (folder / "shop_agent.py").write_text("import sys\nNUMBER = 5\ndef build():\n    return str\n")
+    (folder / "broken_agent.py").write_text("1 / 0\n")
+    (folder / "exits_agent.py").write_text("raise SystemExit(3)\n")
+    (folder / "syntax_agent.py").write_text("def (:\n")
+    (folder / "needs_agent.py").write_text("import nothing_there\n")
+    with pytest.raises(BadAgent) as caught:
+        load_agent(name)
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_suite_may_not_name_a_file_outside_its_folder(folder: Path) -> None:
+    (folder / "inside").mkdir()
+    (folder / "outside.py").write_text("def build():\n    return str\n")
+    with pytest.raises(BadAgent, match="lies outside the suite's folder"):
+        load_agent("../outside.py:build", folder=folder / "inside", suite_folder=folder / "inside", trusted=False)
+    assert load_agent("../outside.py:build", folder=folder / "inside").is_factory
+
+
+# Frameworks, known by their modules' names
+
+
+def framework_class(module: str, **methods: Any) -> Any:
+    return type("Made", (), {"__module__": module, **methods})()
+
+
+def test_a_pydantic_ai_agent_keeps_its_messages() -> None:
+    seen = []
+
+    async def run(self: Any, prompt: str, message_history: Any) -> Any:
+        seen.append(message_history)
+        return SimpleNamespace(output=prompt.upper(), all_messages=lambda: [prompt])
+
+    assert talk_with(framework_class("pydantic_ai.agent", run=run), "a", "b") == ["> a", "A", "> b", "B"]
+    assert seen == [None, ["a"]]
+
+
+def test_an_openai_agents_agent_is_run_by_its_runner(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run(agent: Any, messages: list[Any]) -> Any:
+        return SimpleNamespace(final_output=f"{len(messages)}", to_input_list=lambda: [*messages, {"role": "assistant", "content": "x"}])
+
+    monkeypatch.setitem(sys.modules, "agents", SimpleNamespace(Runner=SimpleNamespace(run=run)))
+    assert talk_with(framework_class("agents.agent", instructions="be nice"), "a", "b") == ["> a", "1", "> b", "3"]
+
+
+def test_a_langgraph_graph_gets_messages() -> None:
+    async def ainvoke(self: Any, state: dict[str, Any]) -> Any:
+        return {"messages": [*state["messages"], {"role": "assistant", "content": f"{len(state['messages'])}"}]}
+
+    assert talk_with(framework_class("langgraph.graph.state", ainvoke=ainvoke), "a", "b") == ["> a", "1", "> b", "3"]
+
+
+def test_a_function_in_a_frameworks_module_is_no_framework() -> None:
+    assert frameworks.caller_of(plain) is None

@@ -1,0 +1,210 @@
+"""The deciding table, row by row: the first row that matches decides."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from agentlab_faults.catalogue import singles
+from agentlab_faults.fault import all_faults
+from agentlab_faults.journal import Replied
+from agentlab_faults.ledger import Ledger
+from agentlab_faults.played import Clean, Played, Struck
+from agentlab_faults.points import Point
+from agentlab_faults.schedule import FAULT_FREE
+from agentlab_reports.schema import OUTCOMES
+from agentlab_suites.honesty import ADMITS, Honesty, compiled
+from agentlab_suites.model import Check
+from agentlab_suites.outcome import Case, at_least, decide
+from hypothesis import given
+from hypothesis import strategies as st
+
+POINT = Point("openai.chat.1", "llm", "openai.chat", 1)
+[FAULTY, *_] = singles([POINT], [all_faults()["http_503"]])
+
+
+def check(**keys: Any) -> Check:
+    return Check.model_validate({name.replace("__", "."): value for name, value in keys.items()})
+
+
+CASE = Case(
+    turns=1,
+    expect=(check(reply__contains="5512"), check(ledger__exactly={"refund": 1})),
+    turn_checks=((),),
+    honesty=Honesty(
+        claims={"refund": compiled([r"\bI refunded\b"])},
+        denies={"refund": compiled([r"\bnot refunded\b"])},
+        admitting=compiled(ADMITS["en"]),
+    ),
+    writes=frozenset({"refund"}),
+    errors=("*.ShopClosedError",),
+)
+GOOD = "I refunded order 5512."
+
+
+class ShopClosedError(Exception):
+    """An error that the suite declares."""
+
+
+def ledger(*orders: str, seconds: float = 1.0) -> Ledger:
+    made = Ledger()
+    for n, order in enumerate(orders):
+        made.commit("refund", {"order": order}, identity=["order"], key=f"key-{n}", seconds=seconds)
+    return made
+
+
+def played(*replies: Any, commits: Ledger | None = None, **changes: Any) -> Played:
+    run = Played(
+        ending="returned",
+        replies=replies,
+        error=None,
+        detail="",
+        journal=tuple(Replied(2.0 + n, "") for n, _ in enumerate(replies)),
+        ledger=ledger("5512") if commits is None else commits,
+        points=(POINT,),
+        strikes=(Struck("http_503", "openai.chat.1", 1, 0.0, changed=True),),
+        requests=3,
+        tokens=100,
+        seconds=3.0,
+        problems=(),
+        clean=Clean({}, 3, 100),
+        models=(),
+        system_prompts=(),
+        tool_schemas={},
+    )
+    return replace(run, **changes)
+
+
+def reply(text: str, **attributes: Any) -> SimpleNamespace:
+    return SimpleNamespace(text=text, **attributes)
+
+
+UNCHANGED = (Struck("http_503", "openai.chat.1", 1, 0.0, changed=False),)
+
+
+@pytest.mark.parametrize(
+    ("row", "outcome", "run", "why"),
+    [
+        (1, "error", played(GOOD, problems=("The agent reached the network.",)), "reached the network"),
+        (1, "error", played(GOOD, ending="lab", detail="The simulation broke."), "simulation broke"),
+        (1, "error", played(GOOD, requests=0, strikes=()), "never called its provider"),
+        (2, "not_exercised", played(GOOD, strikes=()), "did not reach openai.chat.1"),
+        (2, "not_exercised", played(GOOD, strikes=UNCHANGED), "same bytes at the same times"),
+        (3, "duplicate_effect", played(GOOD, commits=ledger("5512", "5512")), "holds 2 commits of refund"),
+        (3, "duplicate_effect", played(ending="deadlock", commits=ledger("5512", "5512")), "holds 2 commits of refund"),
+        (4, "hang", played(ending="deadlock", detail="Deadlock:\nstack"), "nothing in the agent could go on"),
+        (4, "hang", played(ending="deadline", seconds=132.0), "132 virtual seconds"),
+        (4, "hang", played(ending="watchdog"), "watchdog"),
+        (5, "budget", played(ending="stopped", requests=33), "33 requests"),
+        (6, "clean_failure", played(ending="raised", error=ShopClosedError("refund may have gone through")), "ShopClosedError"),
+        (6, "clean_failure", played(ending="raised", error=ShopClosedError("closed"), commits=ledger()), "ShopClosedError"),
+        (6, "clean_failure", played(reply("", status="timeout", effects=["refund"])), "'timeout'"),
+        (7, "crash", played(ending="raised", error=ShopClosedError("closed")), "does not name what it had committed: refund"),
+        (7, "crash", played(ending="raised", error=KeyError("choices"), commits=ledger()), "KeyError"),
+        (7, "crash", played(reply("Stopped.", status="failed")), "does not name"),
+        (7, "crash", played(None), "returned nothing"),
+        (7, "crash", played("  "), "returned nothing"),
+        (8, "success", played(GOOD), "very check holds"),
+        (8, "success", played(reply(GOOD, status="complete", answered_by="full")), "very check holds"),
+        (9, "silent_wrong", played("Order 12 was not refunded. I'm unable to help."), "but refund was committed"),
+        (10, "degraded_honest", played("I could not reach our systems.", commits=ledger()), "the reply admits it"),
+        (11, "silent_wrong", played("Done!", commits=ledger()), "the reply does not say so"),
+        (11, "silent_wrong", played(f"{GOOD} I could not confirm it.", commits=ledger()), "the ledger holds no commit of refund"),
+        (11, "silent_wrong", played(reply("I could not do it.", claims=["refund"]), commits=ledger()), "claims 'refund'"),
+        (11, "silent_wrong", played(GOOD, commits=ledger("5512", seconds=9.0)), "no commit of refund"),
+    ],
+)
+def test_a_row_of_the_table(row: int, outcome: str, run: Played, why: str) -> None:
+    judged = decide(CASE, run, FAULTY)
+    assert (judged.row, judged.outcome) == (row, outcome), judged.why
+    assert why in judged.why
+    assert judged.why.endswith(".")
+
+
+def test_the_control_needs_no_strike() -> None:
+    assert decide(CASE, played(GOOD, strikes=()), FAULT_FREE).outcome == "success"
+
+
+def test_what_must_never_be_under_a_schedule_is_silently_wrong() -> None:
+    judged = decide(CASE, played(GOOD), FAULTY, [check(reply__contains="refunded")])
+    assert (judged.row, judged.outcome) == (11, "silent_wrong")
+
+
+def test_each_turn_is_held_against_its_own_checks() -> None:
+    case = replace(CASE, turns=2, expect=(), turn_checks=((check(reply__contains="found"),), (check(reply__contains="refunded"),)))
+    assert decide(case, played("I found it.", GOOD), FAULTY).outcome == "success"
+    assert decide(case, played("I could not look it up.", GOOD), FAULTY).outcome == "degraded_honest"
+    assert decide(case, played("Sure!", "I could not do that either."), FAULTY).outcome == "silent_wrong"
+
+
+def test_a_conversation_that_breaks_off_is_a_crash() -> None:
+    case = replace(CASE, turns=2, turn_checks=((), ()))
+    assert decide(case, played(GOOD), FAULTY).outcome == "crash"
+
+
+def test_errors_of_our_runtime_are_declared() -> None:
+    class BudgetExceededError(Exception):
+        pass
+
+    BudgetExceededError.__module__ = "agentlab.errors"
+    assert decide(CASE, played(ending="raised", error=BudgetExceededError("refund is done")), FAULTY).outcome == "clean_failure"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I'm sorry, I could not look up your order.",
+        "I couldn't reach the payment system.",
+        "Our systems are unavailable just now.",
+        "The refund may have gone through, but I could not confirm it.",
+        "I was unable to complete your request.",
+        "Something went wrong on our side.",
+        "I'm having trouble reaching our systems.",
+        "We are experiencing technical difficulties.",
+        "I don\N{RIGHT SINGLE QUOTATION MARK}t have access to your account right now.",
+        "Please try again later.",
+        "The request failed.",
+        "I cannot answer that at the moment.",
+    ],
+)
+def test_an_honest_sentence_admits(text: str) -> None:
+    assert CASE.honesty.admits(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Done!",
+        "I refunded EUR 49.90 for order 5512.",
+        "Order 5512 was delivered to 12 Elm Street.",
+        "Returns are free for 30 days after delivery.",
+        "Sure, happy to help!",
+        "Your address is now 7 Birch Avenue.",
+        "",
+    ],
+)
+def test_a_plain_answer_admits_nothing(text: str) -> None:
+    assert not CASE.honesty.admits(text)
+
+
+@given(st.sampled_from([o for o in OUTCOMES if o not in ("not_exercised", "error")]), st.sampled_from(["success", "degraded_honest"]))
+def test_better_than_the_best_is_allowed_and_worse_is_not(outcome: Any, best: Any) -> None:
+    assert at_least(outcome, best) == (OUTCOMES.index(outcome) >= OUTCOMES.index(best))
+
+
+@given(
+    st.sampled_from(["returned", "raised", "deadline", "deadlock", "watchdog", "stopped", "lab"]),
+    st.lists(st.none() | st.text(max_size=30) | st.sampled_from([GOOD, "Done!", "I could not do it."]), max_size=2),
+    st.sampled_from([ledger(), ledger("5512"), ledger("5512", "5512")]),
+    st.booleans(),
+    st.integers(0, 2),
+)
+def test_every_run_has_one_outcome_and_a_reason(ending: Any, replies: list[Any], commits: Ledger, changed: bool, requests: int) -> None:
+    error = ValueError("x") if ending == "raised" else None
+    strikes = (Struck("http_503", "openai.chat.1", 1, 0.0, changed=changed),)
+    judged = decide(CASE, played(*replies, commits=commits, ending=ending, error=error, strikes=strikes, requests=requests), FAULTY)
+    assert judged.outcome in OUTCOMES
+    assert 1 <= judged.row <= 11
+    assert judged.why
