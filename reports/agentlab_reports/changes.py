@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -12,6 +13,8 @@ from agentlab_reports.schema import CellLine, Fingerprint, Header, Outcome, Suit
 from agentlab_reports.words import UNJUDGED, is_control, strike_name, worseness
 
 __all__ = ["Change", "Changes", "changes_between"]
+
+_FIRST = 3
 
 Kind = Literal["regressed", "fixed", "lost", "removed", "waived", "new", "exposure"]
 """`lost`: judged before, not exercised now; `waived`: removed for a reason that still holds; `exposure`: changed, but no agent can tell."""
@@ -47,12 +50,21 @@ class Changes:
         return [change for change in self.cells if change.kind == kind]
 
     def grouped(self) -> list[tuple[Change, int]]:
-        """All but the new cells: one for each kind, outcome, scenario and fault, with how many more there are of it."""
-        groups: dict[tuple[str, ...], list[Change]] = {}
+        """All but the new cells: one for each kind, outcome, scenario and fault, with how many more there are of it.
+
+        The first three of each kind and outcome come first, so that a flood of one does not hide another.
+        """
+        groups: dict[tuple[str, str, str, str, str], list[Change]] = {}
         for change in self.cells:
             if change.kind != "new":
                 groups.setdefault((change.kind, change.after or "", change.suite, change.scenario, change.strike), []).append(change)
-        return [(group[-1], len(group) - 1) for group in groups.values()]
+        seen: Counter[tuple[str, str]] = Counter()
+        first: list[tuple[Change, int]] = []
+        later: list[tuple[Change, int]] = []
+        for key, group in groups.items():
+            (first if seen[key[:2]] < _FIRST else later).append((group[-1], len(group) - 1))
+            seen[key[:2]] += 1
+        return first + later
 
 
 def changes_between(suites: Sequence[SuiteResults], baseline: Sequence[SuiteResults], today: dt.date) -> Changes:

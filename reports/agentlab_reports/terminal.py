@@ -92,7 +92,7 @@ def _changes(verdict: Verdict) -> Iterator[Line]:
     for change, more in shown[:_SHOWN]:
         style = "red" if change.kind in {"regressed", "removed"} else "green" if change.kind == "fixed" else ""
         before, after = (NAMES[outcome] if outcome else "gone" for outcome in (change.before, change.after))
-        again = f"  and {more} more of this scenario and fault" if more else ""
+        again = f"  and {more} more like it" if more else ""
         yield [(f"  {change.kind:<10}", style), (change.id, "bold"), (f"  {before} -> {after}", ""), (again, "dim")]
     if len(shown) > _SHOWN:
         yield [(f"  and {len(shown) - _SHOWN} more", "dim")]
@@ -112,7 +112,7 @@ def _worst(verdict: Verdict) -> Iterator[Line]:
 
 
 def _cell(cell: CellRef) -> Line:
-    more = f"  and {cell.more} more of this scenario and fault" if cell.more else ""
+    more = f"  and {cell.more} more like it" if cell.more else ""
     return [(f"  {MARKS[cell.outcome]:>2} ", "red"), (cell.id, "bold"), (f"  {NAMES[cell.outcome]}", "red"), (more, "dim")]
 
 

@@ -68,7 +68,7 @@ def test_the_first_screen_answers_without_script(page: str) -> None:
         "59 because 6 cells did harm",
         "Fault-free control — 6 of 6 pass",
         "What changed since the baseline",
-        "Duplicate side effect and 2 more of this scenario and fault",
+        "Duplicate side effect and 2 more like it",
         "Fix these first",
         "Error budget estimate",
     ):

@@ -73,7 +73,7 @@ def test_breakers_and_effects_have_lanes() -> None:
         Span(kind="breaker", start=5, end=9, label="openai", status="half-open"),
     ]
     apart = [Span(kind="commit", start=second, end=second, label="refund", status="committed") for second in (2, 6, 30)]
-    assert [part[3] for part in draw(apart, 60).lanes[0].parts] == ["", "", "refund committed"]
+    assert [part[3] for part in draw(apart, 60).lanes[0].parts] == ["", "refund committed", "refund committed"]
     effects, breaker = draw(found, 10).lanes
     assert [part[3] for part in effects.parts] == ["2 times refund committed"]
     assert [(part[0], part[3]) for part in breaker.parts] == [("closed", "closed"), ("half_open", "half-open")]
