@@ -250,12 +250,7 @@ UNREAD = {"tool_empty_result", "tool_wrong_schema"}
 """A scripted model does not read what a tool returned, so it answers rightly in spite of these: better than the row's best."""
 
 
-FOREIGN_IDS = pytest.mark.xfail(reason="the script asks again for a call that ran under an id which the agent made up", strict=False)
-"""Only where the history also shows one of the script's own ids; drop the mark once the script places such a request by what ran."""
-ROWS = [pytest.param(fault, marks=[FOREIGN_IDS] if fault.row.id == "tool_missing_id" else [], id=fault.row.id) for fault in select(["*"])]
-
-
-@pytest.mark.parametrize("fault", ROWS)
+@pytest.mark.parametrize("fault", select(["*"]), ids=lambda fault: fault.row.id)
 def test_the_careful_agent_gets_as_far_as_the_row_says(fault: type[Fault], clean: Played) -> None:
     schedules = singles(clean.points, [fault])
     assert schedules

@@ -311,6 +311,21 @@ def test_a_restart_from_a_checkpoint_does_again_what_the_checkpoint_does_not_sho
     assert names(bench.ask()) == ["refund"]
 
 
+def test_calls_that_ran_under_ids_of_the_agents_own_making_are_done() -> None:
+    bench = Bench(LOOKUP, Call((("search_kb", {"query": "refunds"}),)), REFUND, DONE)
+    bench.step()
+    for made_up in ("mine-1", "mine-2"):
+        serving = bench.ask()
+        bench.model.spoiled(serving.ids)
+        for call in serving.tool_calls:
+            execution = bench.model.tool_started(call.name, json.loads(call.arguments), made_up)
+            bench.model.tool_ended(execution, "ok", {"ok": True})
+            asked = {"id": made_up, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            bench.history.append({"role": "assistant", "content": None, "tool_calls": [asked]})
+            bench.result(made_up)
+    assert bench.ask().content == DONE.text
+
+
 def test_after_a_rewrite_the_seam_is_asked_about_older_answers_too() -> None:
     bench = Bench(BOTH, DONE)
     first = bench.take(bench.ask())

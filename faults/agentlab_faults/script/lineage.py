@@ -85,7 +85,10 @@ class Lineage:
         shown = {call_id: text for call_id, text in asked.shown().items() if call_id in self._node_of}
         if shown:
             parent = max((self._node_of[call_id] for call_id in shown), key=lambda node: node.serial)
-            return _Place(parent, self._told(parent, shown), self._segment(asked, parent))
+            results = self._told(parent, shown)
+            if len(shown) < len(asked.shown()) and (renamed := self._renamed(parent)) is not None:
+                parent, results = renamed, {**results, **self._ran(renamed)}
+            return _Place(parent, results, self._segment(asked, parent))
         segment = self._segment(asked, None)
         if not self._nodes:
             return _Place(None, {}, segment)
@@ -98,6 +101,14 @@ class Lineage:
         if parent is None:
             return self._prompts.segment(asked, self._spec, len(self._segments), 0, said=False, last="")
         return self._prompts.segment(asked, self._spec, len(self._segments), parent.segment, said=parent.said, last=parent.last_user_text)
+
+    def _renamed(self, parent: Node) -> Node | None:
+        """The latest answer after `parent`, if its calls ran although the history shows them under ids that the agent made up itself."""
+        latest = self._nodes[-1]
+        if latest is parent or parent not in _upwards(latest):
+            return None
+        ran = self._ran(latest)
+        return latest if any(call_id in ran for call_id in latest.ids) else None
 
     def _told(self, parent: Node, shown: Mapping[str, str | None]) -> Results:
         """What the history says of our calls. The first sight of a result decides; what becomes of its text later changes nothing."""
@@ -217,7 +228,11 @@ def _aside_key(asked: Asked) -> tuple[Signature, frozenset[str]]:
     return asked.signature, frozenset(asked.callable)
 
 
-def _ids_upwards(node: Node | None) -> Iterator[str]:
+def _ids_upwards(node: Node) -> Iterator[str]:
+    return (call_id for above in _upwards(node) for call_id in above.ids)
+
+
+def _upwards(node: Node | None) -> Iterator[Node]:
     while node is not None:
-        yield from node.ids
+        yield node
         node = node.parent
