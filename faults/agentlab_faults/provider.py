@@ -119,7 +119,7 @@ class Provider:
             clean = run.clean.answers.get(call.point) if run.clean and call.attempt == 1 else None
             run.struck(fault.row.id, call, changed=clean != _digest(exchange))
             return _Answer(exchange, fault.row.id, spoiled=True)
-        refusal = chat.refuse(request)
+        refusal = chat.refuse(request, body or None, serial=self.requests)
         if refusal is not None:
             return _Answer(refusal, spoiled=True)
         return self._served(request, body, call, fault)
