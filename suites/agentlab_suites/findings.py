@@ -12,7 +12,7 @@ from agentlab_faults.journal import Answered, Requested
 from agentlab_faults.played import Played
 from agentlab_reports.schema import Finding
 
-__all__ = ["EXPLAIN", "Explanation", "find"]
+__all__ = ["EXPLAIN", "Explanation", "find", "finding"]
 
 Severity = Literal["error", "warning", "info"]
 
