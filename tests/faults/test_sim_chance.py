@@ -13,6 +13,8 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import time
+import types
 import uuid
 from collections.abc import Callable
 from os import urandom
@@ -20,6 +22,7 @@ from typing import Any
 
 import pytest
 from agentlab_faults.sim import Simulation
+from agentlab_faults.sim.splice import twin
 
 SOURCES: dict[str, Callable[[], Any]] = {
     "random": random.random,
@@ -71,6 +74,27 @@ def test_outside_a_simulation_chance_is_chance() -> None:
     assert uuid.uuid4() != uuid.uuid4()
     assert random.Random().random() != random.Random().random()
     assert uuid.getnode() != 0x0100_0000_0000
+
+
+def test_ids_of_the_rust_library_follow_seed_and_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in of its shape: built-in functions that take keywords."""
+    library = types.ModuleType("uuid_utils")
+    vars(library).update(UUID=uuid.UUID, uuid4=twin(min), uuid7=twin(min), _uuid7_int=twin(min))
+    monkeypatch.setitem(sys.modules, "uuid_utils", library)
+    held = library.uuid7
+
+    def ids() -> list[Any]:
+        with Simulation(seed=4, cap=10):
+            early = [library.uuid4(), held(), held(), held(timestamp=1_800_000_000, nanos=5)]
+            time.sleep(1)
+            return [*early, library.uuid7(nanoseconds=1_900_000_000_000_000_000), library._uuid7_int()]
+
+    first = ids()
+    assert ids() == first
+    assert [made.version for made in first[:5]] == [4, 7, 7, 7, 7]
+    assert first[1] < first[2] < first[3] < first[4] < uuid.UUID(int=first[5])
+    assert first[1].int >> 80 == 1_700_000_000_000
+    assert held([3, 2]) == 2
 
 
 def test_a_negative_count_is_refused_as_ever() -> None:

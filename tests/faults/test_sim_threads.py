@@ -7,6 +7,7 @@ import concurrent.futures
 import contextvars
 import functools
 import queue
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -381,6 +382,55 @@ def test_an_answer_from_a_real_thread_reaches_a_coroutine(sim: Simulation) -> No
         return value
 
     assert sim.settle(agent()) == "answer"
+
+
+def test_a_real_socket_is_read_in_real_time_and_noted(sim: Simulation) -> None:
+    async def agent() -> bytes:
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(await reader.readline())
+            await writer.drain()
+            writer.close()
+            await writer.wait_closed()
+
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        async with server:
+            reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname()[:2])
+            writer.write(b"echo\n")
+            line = await reader.readline()
+            writer.close()
+            await writer.wait_closed()
+        return line
+
+    assert not sim.real_io
+    assert sim.settle(agent()) == b"echo\n"
+    assert sim.real_io
+
+
+def test_a_signal_handler_of_the_loop_is_called(sim: Simulation) -> None:
+    async def agent() -> str:
+        loop = asyncio.get_running_loop()
+        caught: asyncio.Future[str] = loop.create_future()
+        loop.add_signal_handler(signal.SIGUSR1, caught.set_result, "caught")
+        signal.raise_signal(signal.SIGUSR1)
+        return await caught
+
+    assert sim.settle(agent()) == "caught"
+
+
+def test_a_lock_that_a_real_thread_holds_is_waited_for(sim: Simulation) -> None:
+    lock, held, over = threading.Lock(), threading.Event(), threading.Event()
+
+    def holder() -> None:
+        with lock:
+            held.set()
+            over.wait(0.01)
+
+    thread = threading.Thread(target=holder)
+    thread.start()
+    held.wait()
+    with lock:
+        assert sim.now == 0
+    thread.join()
 
 
 def test_waiting_on_a_real_thread_is_ended_by_the_watchdog_and_told_apart() -> None:

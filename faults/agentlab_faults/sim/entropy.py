@@ -11,8 +11,6 @@ import _random
 import os
 import random
 import sys
-import uuid
-from collections.abc import Callable
 from random import Random
 from types import ModuleType
 from typing import Any, Final
@@ -20,6 +18,7 @@ from typing import Any, Final
 from agentlab_faults.sim.active import LAB
 from agentlab_faults.sim.real import get_ident
 from agentlab_faults.sim.splice import Contents, redirect
+from agentlab_faults.sim.uuids import patch_uuid_utils
 
 __all__ = ["Entropy", "install"]
 
@@ -61,8 +60,8 @@ class Entropy:
 
     def begin(self) -> None:
         """Seed everything; the process' own state is kept."""
-        for name in [name for name in _RUST_UUIDS if name in sys.modules]:
-            _patch_rust_uuids(sys.modules[name])
+        if "uuid_utils" in sys.modules:
+            patch_uuid_utils(sys.modules["uuid_utils"])
         self._state.save()
         self._gauss_next = _instance.gauss_next  # type: ignore[attr-defined]
         _instance.seed(self._seed)
@@ -137,37 +136,3 @@ def _patch_unseeded_generators() -> None:
 
     Random.seed = seed  # type: ignore[method-assign]
     random.seed = _instance.seed
-
-
-_RUST_UUIDS: Final = ("uuid_utils",)
-"""Modules of UUIDs with a clock and a generator of their own, written in Rust; langchain's ids come from there."""
-_patched: Final[set[str]] = set()
-
-
-def _patch_rust_uuids(module: ModuleType) -> None:
-    if module.__name__ in _patched:
-        return
-    _patched.add(module.__name__)
-    lab, thread = LAB, get_ident
-
-    def entropy() -> Entropy | None:
-        return lab.hub.entropy if lab.hub is not None and thread() == lab.thread else None
-
-    def version4(chance: Entropy) -> int:
-        return uuid.UUID(bytes=chance.take(16), version=4).int
-
-    def version7(chance: Entropy, timestamp: int | None = None, nanos: int | None = None) -> int:
-        now_ns = LAB.hub.clock.time_ns() if timestamp is None and LAB.hub is not None else (timestamp or 0) * 10**9 + (nanos or 0)
-        return chance.uuid7(now_ns // 10**6)
-
-    def patch(name: str, make: Callable[..., int], wrap: Callable[[int], Any]) -> None:
-        def made(*args: Any, **options: Any) -> Any:
-            chance = entropy()
-            return real(*args, **options) if chance is None else wrap(make(chance, *args, **options))
-
-        function = getattr(module, name, None)
-        real: Callable[..., Any] = redirect(function, made) if function is not None else made
-
-    for version, make in (("4", version4), ("7", version7)):
-        patch(f"uuid{version}", make, lambda number: module.UUID(int=number))
-        patch(f"_uuid{version}_int", make, int)

@@ -22,8 +22,12 @@ __all__ = ["Foreign", "stands_still"]
 
 _SLICE: Final = 0.02
 """Real seconds of one look at real threads and descriptors; also what real descriptors are given before the clock moves."""
+_SHORTEST: Final = 0.0001
+"""Real seconds of the first look at a lock that a real thread holds: most are held for less."""
 _IDLE_LOOKS: Final = 10
 """Looks in a row that find every real thread blocked, after which none of them is expected to come back."""
+_DESCRIPTOR_LOOKS: Final = 100
+"""The same while a loop watches real descriptors: whoever is behind them needs its real time."""
 _WAITS: Final = frozenset({"threading.py", "queue.py", "thread.py"})
 """Files of the standard library in which a thread that has nothing to do stands still."""
 _OLD_WAITS: Final = _WAITS | {"selectors.py"}
@@ -44,6 +48,8 @@ class Foreign:
         """Names of the real threads that the code in this simulation has started or handed work to."""
         self.descriptors: list[Callable[[float], bool]] = []
         """One per loop that watches real descriptors: waits that many real seconds for one of them, tells if it woke its loop."""
+        self.real_io = False
+        """True if a loop of this simulation ever watched a real descriptor."""
         self._noted: WeakSet[threading.Thread] = WeakSet()
         self._hub = hub
         self._thread = 0
@@ -65,6 +71,11 @@ class Foreign:
         self.pending = True
         if self._bell.locked():
             self._ring()
+
+    def watch(self, look: Callable[[float], bool]) -> None:
+        """A loop watches real descriptors from now on."""
+        self.real_io = True
+        self.descriptors.append(look)
 
     def note(self, thread: threading.Thread) -> None:
         """The code in the simulation has started `thread`, or handed work to it."""
@@ -88,7 +99,8 @@ class Foreign:
         if not idle:
             return self.pending
         looks = 0
-        while looks < _IDLE_LOOKS and _alive() and self._hub.ending is None:
+        most = _DESCRIPTOR_LOOKS if self.descriptors else _IDLE_LOOKS if _alive() else 0
+        while looks < most and self._hub.ending is None:
             if self._listen(_SLICE) or self._look_at_descriptors():
                 return True
             looks = 0 if self._at_work() else looks + 1
@@ -96,13 +108,13 @@ class Foreign:
 
     def contend(self, _thing: object, attempt: Callable[[], bool], timeout: float) -> bool:
         """As the hub's, but in real time, for what only a real thread can give; False after real `timeout` seconds (-1: never)."""
-        waited = 0.0
+        waited, pause = 0.0, _SHORTEST
         while not attempt():
             self._hub.give_way()
             if 0 <= timeout <= waited:
                 return False
-            self._listen(_SLICE)
-            waited += _SLICE
+            self._listen(pause)
+            waited, pause = waited + pause, min(2 * pause, _SLICE)
         return True
 
     def _ring(self) -> None:

@@ -49,7 +49,7 @@ class _Selector(selectors.BaseSelector):
     def register(self, fileobj: FileDescriptorLike, events: int, data: Any = None) -> selectors.SelectorKey:
         if self._kernel is None:
             self._kernel = selectors.DefaultSelector()
-            self.loop.hub.foreign.descriptors.append(self.look)
+            self.loop.hub.foreign.watch(self.look)
         return self._kernel.register(fileobj, events, data)
 
     @override

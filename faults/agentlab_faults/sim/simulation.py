@@ -87,6 +87,11 @@ class Simulation:
         """Names of the real threads that the code has started or handed work to: they are not in virtual time."""
         return tuple(self._hub.foreign.threads)
 
+    @property
+    def real_io(self) -> bool:
+        """True if a loop watched a real file descriptor (a socket, a subprocess): what comes through it is not in virtual time."""
+        return self._hub.foreign.real_io
+
     def __enter__(self) -> Self:
         if LAB.hub is not None:
             raise RuntimeError("A simulation is active already: there is one at a time in a process.")
