@@ -31,6 +31,7 @@ lint: $(VENV)/.ready-dev  ## ruff: rules and format
 
 types: $(VENV)/.ready-dev  ## mypy --strict and pyright
 	$(BIN)/mypy
+	$(BIN)/mypy tests/typing/api.py
 	$(BIN)/pyright
 
 bench: $(VENV)/.ready-dev  ## Measure and write benchmarks/RESULTS.md
