@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from asyncio import events
+import ctypes
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -21,8 +21,6 @@ _CLEANUP_NS: Final = 60 * NS
 """Virtual time that the code's own cleanup may take, per round."""
 _ROUNDS: Final = 5
 """How often a task may shrug off its cancellation."""
-_UNDEAD: Final[list[Any]] = []
-"""What cannot be taken down, kept from the garbage collector: it would complain, and the code would run again."""
 
 
 def drain(hub: Hub) -> tuple[str, ...]:
@@ -95,7 +93,7 @@ def _kill_workers(hub: Hub) -> Iterator[str]:
     hub.killing = True
     for worker in list(hub.workers):
         if not _kill(hub, worker):
-            _UNDEAD.append(worker)
+            _bury(worker)
             yield f"worker {worker.name}"
     hub.killing = False
 
@@ -112,17 +110,16 @@ def _kill(hub: Hub, worker: Worker) -> bool:
 
 
 def _give_up(hub: Hub) -> Iterator[str]:
-    """Silence the tasks that no cancellation ended."""
+    """Silence the tasks that no cancellation ended. Closing their coroutines would let them run on, perhaps for ever."""
     for task in list(_pending(hub)):
-        task._log_destroy_pending = False  # type: ignore[attr-defined]
-        events._set_running_loop(task.get_loop())
-        try:
-            task.get_coro().close()
-        except BaseException:  # noqa: BLE001 - it catches even GeneratorExit, or runs in a worker that stands still
-            _UNDEAD.append(task)
-        finally:
-            events._set_running_loop(None)
+        task._log_destroy_pending = False  # type: ignore[attr-defined]  # private to asyncio, and the only way to say it
+        _bury(task)
         yield f"task {task.get_name()}"
+
+
+def _bury(undead: object) -> None:
+    """Keep it from the garbage collector for good, at the interpreter's end too: its code would run again."""
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(undead))
 
 
 def _close(hub: Hub, loop: VirtualLoop) -> None:
