@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import shlex
 from collections.abc import Callable, Iterable, Sequence
 
 import pytest
-from agentlab_reports import append_line, evaluate, read_results, render_html, summary, write_results
+from agentlab_reports import evaluate, read_results, render_html, summary, write_results
 from agentlab_reports.schema import CellLine, Header, SuiteResults
 
 from agentlab_suites.best import best_of
@@ -21,21 +22,22 @@ class Recorder:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._growing: io.FileIO | None = None
+        """The results file while it grows, its lines not yet in order; unbuffered, so that a run that dies loses nothing."""
         self.lines: dict[tuple[str, str], CellLine] = {}
         self.summary = ""
         """What the terminal says at the end."""
 
     def add(self, line: CellLine, headers: Callable[[], Sequence[Header]]) -> None:
         """Keep a cell's line, in the file too. The first one makes the file afresh."""
-        path = self._settings.results
-        if not self.lines:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(b"")
+        if self._growing is None:
+            self._settings.results.parent.mkdir(parents=True, exist_ok=True)
             self._settings.report.unlink(missing_ok=True)
+            self._growing = self._settings.results.open("wb", buffering=0)
             for header in headers():
-                append_line(path, header)
+                self._growing.write(header.model_dump_json().encode() + b"\n")
         self.lines[line.suite, line.id] = line
-        append_line(path, line)
+        self._growing.write(line.model_dump_json().encode() + b"\n")
 
     def add_stuck(self, cell: PlannedCell, headers: Callable[[], Sequence[Header]]) -> None:
         """Write down a cell that could not be ended."""
@@ -69,6 +71,8 @@ class Recorder:
 
     def finish(self, headers: Iterable[Header], session: pytest.Session) -> int | None:
         """Write results and report. The gate's exit code (0, 1 or 3); None if the run was narrowed, and the gate not evaluated."""
+        if self._growing is not None:
+            self._growing.close()
         suites = [self._suite(header, session) for header in headers]
         suites = [suite for suite in suites if suite.cells]
         baseline = read_results(self._settings.baseline) if self._settings.baseline else None

@@ -15,7 +15,7 @@ from agentlab_reports.schema import OUTCOMES, Best, Outcome
 
 from agentlab_suites.honesty import ADMITS, Honesty, compiled
 from agentlab_suites.load import LoadedSuite
-from agentlab_suites.model import Check, Scenario, Turn
+from agentlab_suites.model import Check, Scenario, ToolKeys, Turn
 from agentlab_suites.outcome import Case
 from agentlab_suites.units import Limit, Multiple
 
@@ -86,13 +86,25 @@ def _scene(loaded: LoadedSuite, name: str, scenario: Scenario, watchdog: float |
     setup = Setup(
         scripts=(spec,),
         prompts=scenario.prompts,
-        tools={tool: Tool(name=tool, **(keys.model_dump() | {"at": keys.at or hooked.get(tool)})) for tool, keys in suite.tools.items()},
+        tools={tool: _tool(tool, keys, hooked.get(tool)) for tool, keys in suite.tools.items()},
         deadline=scenario.deadline or suite.defaults.deadline,
         max_requests=DISCOVERY_REQUESTS,
         allow_hosts=frozenset(suite.allow_hosts),
         watchdog=watchdog,
     )
     return Scene(name, scenario, loaded, setup, _case(loaded, scenario))
+
+
+def _tool(name: str, keys: ToolKeys, hooked: str | None) -> Tool:
+    return Tool(
+        name=name,
+        effect=keys.effect,
+        identity=keys.identity,
+        key=keys.key,
+        body=keys.body,
+        returns=keys.returns,
+        at=keys.at or hooked,
+    )
 
 
 def _case(loaded: LoadedSuite, scenario: Scenario) -> Case:

@@ -11,6 +11,7 @@ from agentlab_suites.load import load_suite
 from agentlab_suites.nodes import MAX_BYTES
 from agentlab_suites.not_yet import NOT_YET
 from agentlab_suites.problems import BadSuite
+from agentlab_suites.schema import suite_schema
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -183,3 +184,11 @@ def test_any_yaml_is_either_a_suite_or_one_sentence(tmp_path_factory: pytest.Tem
     with pytest.raises(BadSuite) as caught:
         load_suite(path)
     assert 1 <= caught.value.line <= text.count("\n") + 1
+
+
+def test_editors_get_a_schema_that_knows_every_key() -> None:
+    schema = suite_schema()
+    assert {"agent", "scenarios", "tools", "gate", "modes"} <= set(schema["properties"])
+    assert "reply.contains" in schema["$defs"]["Check"]["properties"]
+    assert "http_429_rate" in schema["properties"]["faults"]["examples"][0]
+    assert schema["additionalProperties"] is False
