@@ -215,3 +215,12 @@ def test_the_documentation_names_every_key_of_a_suite_and_every_command() -> Non
     readme = (ROOT / "README.md").read_text()
     commands = [command.name or getattr(command.callback, "__name__", "") for command in cli.app.registered_commands]
     assert [name for name in [*commands, "faults"] if f"`agentlab {name}" not in readme] == []
+
+
+def test_a_skip_that_nobody_listed_fails_the_run(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text((ROOT / "tests" / "conftest.py").read_text())
+    (tmp_path / "test_it.py").write_text("import pytest\n\ndef test_it():\n    pytest.skip('no time today')\n")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path)]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    assert "no time today" in ran.stdout
