@@ -408,3 +408,48 @@ def test_cleanup_that_spins_is_ended_too() -> None:
     with Simulation(seed=1, cap=10, watchdog=0.2) as simulation:
         simulation.settle(agent())
     assert kept[0].done()
+
+
+@pytest.mark.usefixtures("quiet")
+def test_workers_do_nothing_more_once_the_simulation_is_over() -> None:
+    did: list[str] = []
+
+    def work() -> None:
+        for step in range(100):
+            time.sleep(1)
+            did.append(f"step {step}")
+
+    async def background() -> None:
+        try:
+            await asyncio.sleep(1000)
+        finally:
+            await asyncio.to_thread(time.sleep, 5)
+            did.append("cleaned up")
+
+    async def agent() -> None:
+        kept.append(asyncio.create_task(background()))
+        kept.append(asyncio.ensure_future(asyncio.to_thread(work)))
+        await asyncio.sleep(1.5)
+
+    kept: list[Any] = []
+    with Simulation(seed=1, cap=2000) as simulation:
+        simulation.settle(agent())
+    assert did == ["step 0", "cleaned up"]
+    assert simulation.leftovers == ()
+
+
+@pytest.mark.usefixtures("quiet")
+def test_a_nested_loop_that_hung_to_the_cap_cleans_up_too() -> None:
+    cleaned: list[str] = []
+
+    async def nested() -> None:
+        try:
+            await asyncio.sleep(math.inf)
+        finally:
+            await asyncio.sleep(1)
+            cleaned.append("nested")
+
+    with pytest.raises(TimeCapReached), Simulation(seed=1, cap=20) as simulation:
+        simulation.settle(asyncio.to_thread(lambda: asyncio.run(nested())))
+    assert cleaned == ["nested"]
+    assert simulation.leftovers == ()

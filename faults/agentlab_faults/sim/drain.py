@@ -27,6 +27,7 @@ def drain(hub: Hub) -> tuple[str, ...]:
     """Cancel all tasks, kill all workers, close all loops; the names of those who resisted."""
     if not hub.loops and not hub.workers:
         return ()
+    hub.freeze()
     for _ in range(_ROUNDS):
         pending = list(_pending(hub))
         if not pending:
@@ -58,12 +59,26 @@ def _let_run(hub: Hub) -> None:
     try:
         for loop in _open(hub):
             tasks = asyncio.all_tasks(loop)
-            if tasks and not loop.is_running():
+            if tasks and loop.is_running():
+                _wait_for_worker(hub, tasks)
+            elif tasks:
                 loop.run_until_complete(_all_done(loop, tasks))
-        if hub.workers:
-            hub.wait(Waiter(), hub.clock.now_ns)
     except SimulationEnded:  # the cleanup got stuck as well: the next round, or the workers' end, deals with it
         return
+
+
+def _wait_for_worker(hub: Hub, tasks: set[asyncio.Task[Any]]) -> None:
+    waiter, left = Waiter(), len(tasks)
+
+    def one_done(_: asyncio.Task[Any]) -> None:
+        nonlocal left
+        left -= 1
+        if not left:
+            hub.wake(waiter)
+
+    for task in tasks:
+        task.add_done_callback(one_done)
+    hub.wait(waiter, hub.clock.now_ns + _CLEANUP_NS)
 
 
 def _all_done(loop: VirtualLoop, tasks: set[asyncio.Task[Any]]) -> asyncio.Future[None]:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Final
 from weakref import WeakSet
 
 from agentlab_faults.sim import real
+from agentlab_faults.sim.waiter import Waiter
 
 if TYPE_CHECKING:
     from agentlab_faults.sim.hub import Hub
-    from agentlab_faults.sim.waiter import Waiter
 
 __all__ = ["Foreign", "stands_still"]
 
@@ -106,11 +106,11 @@ class Foreign:
             looks = 0 if self._at_work() else looks + 1
         return self.pending
 
-    def contend(self, _thing: object, attempt: Callable[[], bool], timeout: float) -> bool:
-        """As the hub's, but in real time, for what only a real thread can give; False after real `timeout` seconds (-1: never)."""
+    def compete(self, _thing: object, attempt: Callable[[], bool], timeout: float) -> bool:
+        """As the contest's, but in real time, for what only a real thread can give; False after real `timeout` seconds (-1: never)."""
         waited, pause = 0.0, _SHORTEST
         while not attempt():
-            self._hub.give_way()
+            self._hub.give_way(Waiter())
             if 0 <= timeout <= waited:
                 return False
             self._listen(pause)

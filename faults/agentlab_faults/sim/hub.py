@@ -13,12 +13,12 @@ import itertools
 import threading
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
 from agentlab_faults.sim.clock import VirtualClock
+from agentlab_faults.sim.contest import Contest
 from agentlab_faults.sim.entropy import Entropy
 from agentlab_faults.sim.errors import Deadlock, SimulationEnded
 from agentlab_faults.sim.foreign import Foreign
@@ -47,16 +47,14 @@ class Hub:
         """The same, but kept while the simulation is taken down."""
         self.killing = False
         """True once workers are being taken down: they can no longer block."""
+        self.closing = False
+        """True once all is being taken down: the workers there are go on no more, but for the event loops that run in them."""
         self.workers: dict[Worker, None] = {}
         self.foreign = Foreign(self)
         self.loops: list[VirtualLoop] = []
         self.on_sleep: Callable[[int, int], None] | None = None
         """Told the start and end, in ns, of every sleep that code asks for."""
-        self.held: set[int] = set()
-        """Locks that greenlets of this simulation hold, by id."""
-        self.owners: dict[int, tuple[greenlet, int]] = {}
-        """Reentrant locks that greenlets of this simulation hold, by id: by whom, and how many times."""
-        self._contended: dict[int, deque[Waiter]] = {}
+        self.contest = Contest(self)
         self._ready: deque[Waiter] = deque()
         self._timers: list[tuple[int, int, Waiter]] = []
         self._tickets = itertools.count(1)
@@ -80,8 +78,8 @@ class Hub:
 
         Raises what ended the simulation, in the main greenlet.
         """
-        if self.ending is not None or self.killing:
-            self.give_way()
+        if self.ending is not None or self.closing:
+            self.give_way(waiter)
         if waiter.woken:
             waiter.woken = False
             return True
@@ -90,7 +88,7 @@ class Hub:
             if first is None or deadline_ns < first:
                 self._move(deadline_ns)
                 if self.ending is not None:
-                    self.give_way()
+                    self.give_way(waiter)
                 return False
         return self._park(waiter, deadline_ns)
 
@@ -110,14 +108,14 @@ class Hub:
         else:
             self.foreign.post(waiter)
 
-    def take_turns(self) -> None:
-        """Let every greenlet that is ready run before the caller goes on."""
-        if self.ending is not None or self.killing:
-            self.give_way()
+    def take_turns(self, waiter: Waiter) -> None:
+        """Let every greenlet that is ready run before the caller, which is `waiter`'s, goes on."""
+        if self.ending is not None or self.closing:
+            self.give_way(waiter)
         if self.foreign.pending:
             self._take_in()
         if self._ready:
-            self.wait(Waiter(), self.clock.now_ns)
+            self.wait(Waiter(of_loop=True), self.clock.now_ns)
         self.idle_turn()
 
     def idle_turn(self) -> None:
@@ -128,38 +126,7 @@ class Hub:
             self._move(self.clock.now_ns + _IDLE_STEP_NS)
             self._idle_turns = turns
             if self.ending is not None:
-                self.give_way()
-
-    # -- what greenlets compete for
-
-    def contend(self, thing: object, attempt: Callable[[], bool], timeout: float) -> bool:
-        """Block the calling greenlet until `attempt` succeeds, which is tried whenever `thing` is relieved.
-
-        False after virtual `timeout` seconds; -1 waits for ever.
-        """
-        if attempt():
-            return True
-        waiter, deadline = Waiter(), None if timeout < 0 else self.clock.after(timeout)
-        queue = self._contended.setdefault(id(thing), deque())
-        try:
-            while True:
-                queue.append(waiter)
-                if not self.wait(waiter, deadline):
-                    return attempt()
-                if attempt():
-                    return True
-        finally:
-            if waiter in queue:
-                queue.remove(waiter)
-            if not queue:
-                self._contended.pop(id(thing), None)
-
-    def relieve(self, thing: object) -> None:
-        """Let the first who waits for `thing` try again; from any thread."""
-        queue = self._contended.get(id(thing))
-        if queue:
-            with suppress(IndexError):  # another thread was faster
-                self.wake(queue.popleft())
+                self.give_way(Waiter())
 
     # -- workers
 
@@ -194,15 +161,30 @@ class Hub:
             self.ending = reason
             self.reason = self.reason or reason
 
-    def give_way(self) -> None:
-        """If the simulation is over, the caller may not go on: the main greenlet gets the reason raised, a worker does not come back."""
+    def give_way(self, waiter: Waiter) -> None:
+        """If the simulation is over, the caller may not go on.
+
+        The main greenlet gets the reason raised. A worker does not come back, unless `waiter` is an event loop's that is woken to clean up.
+        """
         here = getcurrent()
         if here is self.main:
             self.raise_if_ended()
         elif self.killing:
             self._die(here)
-        elif self.ending is not None:
-            self._park(Waiter(), None)
+        elif self.ending is not None or self._is_frozen(waiter, here):
+            self._park(waiter, None)
+
+    def freeze(self) -> None:
+        """Nothing that runs in a worker now goes on, except event loops."""
+        self.closing = True
+        for worker in self.workers:
+            worker.frozen = True
+        self._ready = deque(waiter for waiter in self._ready if not self._is_frozen(waiter, waiter.greenlet))
+        self._timers = [timer for timer in self._timers if not self._is_frozen(timer[2], timer[2].greenlet)]
+        heapq.heapify(self._timers)
+
+    def _is_frozen(self, waiter: Waiter, where: greenlet | None) -> bool:
+        return isinstance(where, Worker) and where.frozen and not waiter.of_loop
 
     def _die(self, worker: greenlet) -> None:
         """A worker may clean up, but not block; one that goes on and on stands still for ever."""
@@ -243,7 +225,7 @@ class Hub:
             if self.foreign.pending:
                 self._take_in()
             waiter = self._ready.popleft() if self._ready else self._next_in_time()
-            if waiter is not None and waiter.greenlet is not None:
+            if waiter is not None and waiter.greenlet is not None and not waiter.greenlet.dead:
                 return waiter.greenlet
         return self.main
 
@@ -280,6 +262,8 @@ class Hub:
             self.end(end)
 
     def _wake(self, waiter: Waiter) -> None:
+        if self.closing and self._is_frozen(waiter, waiter.greenlet):
+            return
         waiter.woken = True
         if waiter.parked:
             waiter.parked = False

@@ -47,7 +47,10 @@ def _acquire(real: _Method) -> _Method:
             return bool(real(self, blocking, timeout))
         if thread() != lab.thread:
             return _acquire_elsewhere(hub, self, real, blocking, timeout)
-        return _acquire_here(hub, self, real, blocking, timeout)
+        if real(self, False):
+            hub.contest.held.add(id(self))
+            return True
+        return _acquire_taken(hub, self, real, blocking, timeout)
 
     return acquire
 
@@ -55,19 +58,18 @@ def _acquire(real: _Method) -> _Method:
 def _acquire_elsewhere(hub: Hub, lock: Any, real: _Method, blocking: bool, timeout: float) -> bool:
     got = bool(real(lock, blocking, timeout))
     if got:
-        hub.held.discard(id(lock))
+        hub.contest.held.discard(id(lock))
     return got
 
 
-def _acquire_here(hub: Hub, lock: Any, real: _Method, blocking: bool, timeout: float) -> bool:
-    got = bool(real(lock, False))
-    if not got:
-        if not blocking or (timeout < 0 and timeout != -1):
-            return bool(real(lock, blocking, timeout))
-        compete = hub.contend if id(lock) in hub.held else hub.foreign.contend
-        got = compete(lock, lambda: bool(real(lock, False)), timeout)
+def _acquire_taken(hub: Hub, lock: Any, real: _Method, blocking: bool, timeout: float) -> bool:
+    """Block for it: in virtual time if a greenlet has it, in real time if a real thread does."""
+    if not blocking or (timeout < 0 and timeout != -1):
+        return bool(real(lock, blocking, timeout))
+    compete = hub.contest.compete if id(lock) in hub.contest.held else hub.foreign.compete
+    got = compete(lock, lambda: bool(real(lock, False)), timeout)
     if got:
-        hub.held.add(id(lock))
+        hub.contest.held.add(id(lock))
     return got
 
 
@@ -78,8 +80,9 @@ def _release(real: _Method) -> _Method:
         real(self)
         hub = lab.hub
         if hub is not None:
-            hub.held.discard(id(self))
-            hub.relieve(self)
+            hub.contest.held.discard(id(self))
+            if hub.contest.waiting:
+                hub.contest.relieve(self)
 
     return release
 
@@ -113,7 +116,7 @@ def _get_here(hub: Hub, queue: Any, real: _Method, timeout: float) -> Any:
             return False
         return True
 
-    if not hub.contend(queue, attempt, timeout):
+    if not hub.contest.compete(queue, attempt, timeout):
         raise _queue.Empty
     return got[0]
 
@@ -125,6 +128,6 @@ def _put(real: _Method) -> _Method:
         real(self, item, block, timeout)
         hub = lab.hub
         if hub is not None:
-            hub.relieve(self)
+            hub.contest.relieve(self)
 
     return put

@@ -73,7 +73,7 @@ class _Selector(selectors.BaseSelector):
     def select(self, timeout: float | None = None) -> _Events:
         loop = self.loop
         if timeout == 0:
-            loop.hub.take_turns()
+            loop.hub.take_turns(loop.waiter)
             return self._ready()
         found = self._ready()
         if not found:
@@ -100,7 +100,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
-        self.waiter = Waiter()
+        self.waiter = Waiter(of_loop=True)
         self._names = itertools.count(1)
         selector = _Selector()
         selector.loop = self

@@ -42,16 +42,16 @@ def install() -> None:
 def _attempt(hub: Hub, lock: Any, real: _Method) -> bool:
     """Take the lock for the running greenlet, if no other one has it."""
     here = getcurrent()
-    owner, count = hub.owners.get(id(lock), (here, 0))
+    owner, count = hub.contest.owners.get(id(lock), (here, 0))
     if owner is not here or not real(lock, False):
         return False
-    hub.owners[id(lock)] = (here, count + 1)
+    hub.contest.owners[id(lock)] = (here, count + 1)
     return True
 
 
 def _compete(hub: Hub, lock: Any, real: _Method, timeout: float) -> bool:
     """Block for it: in virtual time if a greenlet has it, in real time if a real thread does."""
-    compete = hub.contend if id(lock) in hub.owners else hub.foreign.contend
+    compete = hub.contest.compete if id(lock) in hub.contest.owners else hub.foreign.compete
     return compete(lock, lambda: _attempt(hub, lock, real), timeout)
 
 
@@ -74,25 +74,25 @@ def _release(real: _Method) -> _Method:
         hub = lab.hub
         if hub is None:
             real(self)
-        elif thread() == lab.thread and id(self) in hub.owners:
+        elif thread() == lab.thread and id(self) in hub.contest.owners:
             _release_here(hub, self, real)
         else:
             real(self)
-            hub.relieve(self)
+            hub.contest.relieve(self)
 
     return release
 
 
 def _release_here(hub: Hub, lock: Any, real: _Method) -> None:
-    owner, count = hub.owners[id(lock)]
+    owner, count = hub.contest.owners[id(lock)]
     if owner is not getcurrent():
         raise RuntimeError("cannot release un-acquired lock")
     real(lock)
     if count > 1:
-        hub.owners[id(lock)] = (owner, count - 1)
+        hub.contest.owners[id(lock)] = (owner, count - 1)
     else:
-        del hub.owners[id(lock)]
-        hub.relieve(lock)
+        del hub.contest.owners[id(lock)]
+        hub.contest.relieve(lock)
 
 
 def _release_save(real: _Method) -> _Method:
@@ -104,8 +104,8 @@ def _release_save(real: _Method) -> _Method:
         hub = lab.hub
         if hub is not None:
             if thread() == lab.thread:
-                hub.owners.pop(id(self), None)
-            hub.relieve(self)
+                hub.contest.owners.pop(id(self), None)
+            hub.contest.relieve(self)
         return state
 
     return release_save
@@ -124,7 +124,7 @@ def _acquire_restore(real: _Method, real_acquire: _Method, real_release: _Method
             _compete(hub, self, real_acquire, -1)
         real_release(self)
         real(self, state)
-        hub.owners[id(self)] = (getcurrent(), state[0])
+        hub.contest.owners[id(self)] = (getcurrent(), state[0])
 
     return acquire_restore
 
@@ -134,8 +134,8 @@ def _is_owned(real: _Method) -> _Method:
 
     def is_owned(self: Any) -> bool:
         hub = lab.hub
-        if hub is not None and thread() == lab.thread and id(self) in hub.owners:
-            return hub.owners[id(self)][0] is getcurrent()
+        if hub is not None and thread() == lab.thread and id(self) in hub.contest.owners:
+            return hub.contest.owners[id(self)][0] is getcurrent()
         return bool(real(self))
 
     return is_owned

@@ -25,9 +25,10 @@ _MOST_DEATHS: Final = 20
 class Waiter:
     """One place to block: waits on the hub until it is woken or its moment has come."""
 
-    __slots__ = ("greenlet", "parked", "ticket", "woken")
+    __slots__ = ("greenlet", "of_loop", "parked", "ticket", "woken")
 
-    def __init__(self) -> None:
+    def __init__(self, *, of_loop: bool = False) -> None:
+        self.of_loop = of_loop
         self.greenlet: greenlet | None = None
         self.parked = False
         self.woken = False
@@ -47,6 +48,8 @@ class Worker(greenlet):
         super().__init__(run, parent)
         self.ident = next(Worker._idents)
         self.thread = thread
+        self.frozen = False
+        """True once it goes on no more, but for an event loop that runs in it."""
         self._deaths = 0
         thread._ident = self.ident  # type: ignore[attr-defined]
         _threads[self.ident] = thread
