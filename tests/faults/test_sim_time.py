@@ -16,7 +16,7 @@ import anyio
 import pytest
 import tenacity
 from agentlab_faults.sim import Simulation, TimeCapReached
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 EPOCH = 1_700_000_000
@@ -130,6 +130,7 @@ def test_a_timeout_fires_at_exactly_its_time(sim: Simulation) -> None:
     assert sim.now_ns == 100_000_000
 
 
+@settings(deadline=None)  # the first simulation of a process patches it
 @given(seconds=st.lists(st.integers(0, 500_000).map(lambda milliseconds: milliseconds / 1000), max_size=6))
 def test_sleeps_end_in_the_order_of_their_ends(seconds: list[float]) -> None:
     woken: list[float] = []
