@@ -65,7 +65,7 @@ def refuse_unseamed(loaded: LoadedSuite, agent: Agent, found: dict[str, str]) ->
 def _has_own_seams(agent: Agent) -> bool:
     """Whether the agent is made of a framework that the lab adapts: its package imports it."""
     if agent.module is None:
-        return not agent.is_factory
+        return False
     package = agent.module.__name__.partition(".")[0]
     if package == "agentlab":
         return True

@@ -68,6 +68,10 @@ def parametrize(metafunc: pytest.Metafunc) -> None:
     marked = _marked(metafunc.definition)
     if marked is None:
         return
+    if "chaos" not in metafunc.fixturenames:
+        raise pytest.UsageError(
+            f"{metafunc.definition.nodeid}: is marked chaos and does not use it; take the fixture: def test(chaos): ..."
+        )
     try:
         faults = select(marked.faults)
     except ValueError as unknown:

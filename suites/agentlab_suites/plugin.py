@@ -94,7 +94,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SuiteFile 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One test for each fault and point of its `chaos` marker."""
-    if "chaos" in metafunc.fixturenames and metafunc.definition.get_closest_marker("chaos") is not None:
+    if metafunc.definition.get_closest_marker("chaos") is not None:
         from agentlab_suites.fixture import parametrize  # noqa: PLC0415 - the plugin stays light while it is unused
 
         parametrize(metafunc)

@@ -55,7 +55,8 @@ class LabSession:
         self._planned: dict[Path, PlannedSuite] = {}
         self._recorder = Recorder(self._settings)
         self._bad_input = False
-        self._lab_failures = self._failures = 0
+        self._failures = 0
+        """Failed items that are not the lab's own failure."""
         self.mask = Masker()
 
     # Collection
@@ -132,9 +133,7 @@ class LabSession:
         if isinstance(found, CellLine) and not self._worker:
             self._recorder.add(found, self._headers)
         if report.failed:
-            lab = isinstance(found, CellLine) and found.outcome == "error"
-            self._lab_failures += lab
-            self._failures += not lab
+            self._failures += not (isinstance(found, CellLine) and found.outcome == "error")
 
     def stuck(self, cell: PlannedCell) -> None:
         """Not even the watchdog could end the cell: write it down as hung and leave, since nothing else can be done."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,19 +30,39 @@ def settings_of(config: pytest.Config) -> Settings:
     """Read the settings. Raises pytest.UsageError for one that cannot be used."""
     home = config.rootpath / ".agentlab" / "last"
     results = _path(config, "results") or home / "results.jsonl"
+    report = _path(config, "report") or results.with_name("report.html")
+    for name, path in (("results", results), ("report", report)):
+        _refuse_unwritable(name, path)
     baseline = _path(config, "baseline")
-    if baseline is not None and not baseline.is_file():
-        raise pytest.UsageError(f"--agentlab-baseline: there is no file {baseline}; name the results.jsonl of an earlier run.")
+    if baseline is not None:
+        _refuse_unreadable(baseline)
     return Settings(
         agent=_text(config, "agent") or None,
         agent_folder=Path.cwd() if config.getoption("agentlab_agent") else config.rootpath,
         globs=tuple(glob.strip() for glob in _text(config, "faults").split(",") if glob.strip()),
         seed=_number(config, "seed", 0),
         results=results,
-        report=_path(config, "report") or results.with_name("report.html"),
+        report=report,
         baseline=baseline,
         watchdog=_number(config, "watchdog", 30) or None,
     )
+
+
+def _refuse_unwritable(name: str, path: Path) -> None:
+    parent = next(folder for folder in path.parents if folder.exists())
+    if path.is_dir() or not parent.is_dir() or not os.access(path if path.exists() else parent, os.W_OK):
+        raise pytest.UsageError(f"--agentlab-{name}: {path} cannot be written; name a file in a folder of yours.")
+
+
+def _refuse_unreadable(baseline: Path) -> None:
+    from agentlab_reports import ResultsError, read_results  # noqa: PLC0415 - only a run with a baseline needs it so early
+
+    if not baseline.is_file():
+        raise pytest.UsageError(f"--agentlab-baseline: there is no file {baseline}; name the results.jsonl of an earlier run.")
+    try:
+        read_results(baseline)
+    except ResultsError as error:
+        raise pytest.UsageError(f"--agentlab-baseline: {error}") from error
 
 
 def _text(config: pytest.Config, name: str) -> str:

@@ -229,6 +229,9 @@ def test_bad_input_is_one_sentence_and_exit_4(shop: Any, file: str, old: str, ne
         (("--agentlab-seed=abc",), "'abc' is not a whole number"),
         (("--agentlab-watchdog=-1",), "'-1' is not a whole number"),
         (("--agentlab-baseline=none.jsonl",), "there is no file"),
+        (("--agentlab-baseline=agent.py",), "agent.py:2"),
+        (("--agentlab-results=agent.py/r.jsonl",), "cannot be written"),
+        (("--agentlab-report=.",), "cannot be written"),
     ],
 )
 def test_a_bad_option_is_exit_4(shop: Any, arguments: tuple[str, ...], sentence: str) -> None:
@@ -293,3 +296,36 @@ def test_the_plugin_is_silent_and_light_while_it_is_unused(shop: Any) -> None:
     result = shop.apart("-q", "-p", "no:randomly", "-p", "no:xdist", "-p", "no:hypothesispytest", "-p", "no:pytest_httpx")
     assert result.ret == 0
     assert "agentlab" not in result.stdout.str()
+
+
+@pytest.mark.parametrize(
+    ("marker", "arguments", "sentence"),
+    [
+        ("('http_429_rat')", "chaos", "did you mean 'http_429_rate'?"),
+        ("('http_429_rate')", "", "is marked chaos and does not use it"),
+        ("()", "chaos", "write @pytest.mark.chaos('http_429[*]'"),
+        ("('http_429_rate', shape='twice')", "chaos", "write @pytest.mark.chaos('http_429[*]'"),
+        ("('tool_exception')", "chaos", "none of these faults can strike at openai.chat.1"),
+    ],
+)
+def test_a_marker_that_cannot_be_used_is_one_sentence(shop: Any, marker: str, arguments: str, sentence: str) -> None:
+    (shop.folder / "shop.suite.yaml").unlink()
+    shop.write("test_marked.py", f"import pytest\n@pytest.mark.chaos{marker}\ndef test_it({arguments}): ...\n")
+    result = shop.pytest("-q")
+    result.stdout.fnmatch_lines([f"*{sentence}*"])
+    assert result.ret != 0
+
+
+def test_a_marked_test_that_injects_nothing_fails(shop: Any) -> None:
+    (shop.folder / "shop.suite.yaml").unlink()
+    shop.write("test_marked.py", "import pytest\n@pytest.mark.chaos('http_503')\ndef test_it(chaos): ...\n")
+    result = shop.pytest("-q")
+    result.stdout.fnmatch_lines(["*openai.chat.1-http_503 was never injected: use chaos.inject() or chaos.run(...) in the test.*"])
+    assert result.ret == 1
+
+
+def test_results_so_far_are_kept_while_the_run_goes_on(shop: Any) -> None:
+    shop.edit("agent.py", "answer.raise_for_status()", "import os; answer.is_success or os._exit(9)")
+    assert shop.apart("-q", "-p", "no:randomly").ret == 9
+    [suite] = read_results(shop.folder / ".agentlab/last/results.jsonl")
+    assert [cell.id for cell in suite.cells] == ["refund_order[control]"]
