@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from agentlab.commands import console, demo, explain, faults, replay, results, run, test
+from agentlab.commands import console, demo, explain, faults, replay, results, run, schema, test
 from agentlab.commands.console import INTERRUPTED, SHIP, UNDECIDABLE, USAGE, CommandError, nearest
 
 __all__ = ["app", "main"]
@@ -61,6 +61,7 @@ app.command(short_help="Say what a finding means and how it is fixed.")(explain.
 app.command(short_help="Play one cell of an earlier run again, step by step.")(replay.replay)
 app.command(short_help="Render results as one HTML file.")(results.report)
 app.command(short_help="Decide from results whether to ship.")(results.gate)
+app.command(short_help="Print the JSON schema of suite files.")(schema.schema)
 app.command(short_help="Run the reference agent once, scripted.")(run.run)
 
 

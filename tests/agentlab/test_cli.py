@@ -12,7 +12,7 @@ from agentlab_faults.fault import all_faults
 
 from agentlab import cli
 
-COMMANDS = ["demo", "explain", "faults", "faults list", "faults show", "gate", "replay", "report", "run", "test"]
+COMMANDS = ["demo", "explain", "faults", "faults list", "faults show", "gate", "replay", "report", "run", "schema", "test"]
 
 
 def run(capsys: pytest.CaptureFixture[str], line: str) -> tuple[int, str, str]:
@@ -107,6 +107,13 @@ def test_a_fault_is_shown_with_what_it_simulates_and_what_an_agent_should_do(cap
     assert out.startswith("id")
     for word in ("simulates", "best", "why", "happens"):
         assert f"\n{word}" in out
+
+
+def test_the_schema_of_suites_is_json_with_every_fault(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run(capsys, "schema")
+    schema = json.loads(out)
+    assert "scenarios" in schema["properties"]
+    assert schema["properties"]["faults"]["examples"] == [list(all_faults())]
 
 
 def test_a_finding_is_explained_with_its_usual_fix(capsys: pytest.CaptureFixture[str]) -> None:
