@@ -17,10 +17,12 @@ _PASSING = re.compile(
 )
 """What may differ between two attempts at one call: call ids, uuids, timestamps."""
 
+_encode = json.JSONEncoder(sort_keys=True, default=str).encode
+
 
 def chat_fingerprint(body: Mapping[str, Any]) -> str:
     """What makes two chat requests the same call: their messages, without passing ids; no model, host or sampling parameters."""
-    return _PASSING.sub("#", json.dumps(body.get("messages"), sort_keys=True, default=str))
+    return _PASSING.sub("#", _encode(body.get("messages")))
 
 
 @dataclass(slots=True)

@@ -11,10 +11,12 @@ __all__ = ["Commit", "Execution", "Ledger", "canonical"]
 
 ExecutionEnd = Literal["pending", "ok", "raised", "unknown", "cancelled"]
 
+_encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False, default=str).encode
+
 
 def canonical(value: Any) -> str:
     """JSON with sorted keys: equal values give equal text."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
+    return _encode(value)
 
 
 @dataclass(slots=True)

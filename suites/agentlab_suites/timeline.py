@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypedDict
 
 from agentlab_faults.journal import (
     Answered,
@@ -17,6 +18,7 @@ from agentlab_faults.journal import (
     TurnBegan,
 )
 from agentlab_reports.schema import Span
+from pydantic import TypeAdapter
 
 __all__ = ["MAX_DETAIL", "MAX_SPANS", "timeline"]
 
@@ -28,17 +30,36 @@ _WAIT = 0.05
 """Virtual seconds of silence between two attempts at a call that are drawn as a wait."""
 
 
+class _Bar(TypedDict):
+    """A span as plain data: all of a timeline are made into `Span` in one go."""
+
+    kind: str
+    start: float
+    end: float
+    label: str
+    status: str
+    detail: str
+    fault: str
+
+
+_SPANS = TypeAdapter(list[Span])
+
+
 def timeline(journal: Sequence[Event], replies: Iterable[str], seconds: float, mask: Callable[[str], str]) -> list[Span]:
     """Spans in order of their start; everything that never ended ends with the run. `replies` are the texts of the replies in order."""
     spans = _Spans(iter(replies), seconds, mask)
     for event in journal:
         spans.add(event)
-    found = sorted(spans.done, key=lambda span: span.start)
+    found = sorted(spans.done, key=lambda bar: bar["start"])
     if len(found) > MAX_SPANS:
         left = len(found) - MAX_SPANS
-        last = found[MAX_SPANS].start
-        found = [*found[:MAX_SPANS], Span(kind="note", start=last, end=last, label=f"{left} more spans left out")]
-    return found
+        last = found[MAX_SPANS]["start"]
+        found = [*found[:MAX_SPANS], _bar("note", last, last, f"{left} more spans left out")]
+    return _SPANS.validate_python(found)
+
+
+def _bar(kind: str, start: float, end: float, label: str, *, status: str = "", detail: str = "", fault: str = "") -> _Bar:
+    return {"kind": kind, "start": start, "end": end, "label": label, "status": status, "detail": detail, "fault": fault}
 
 
 def _round(seconds: float) -> float:
@@ -48,10 +69,10 @@ def _round(seconds: float) -> float:
 class _Spans:
     def __init__(self, replies: Iterator[str], seconds: float, mask: Callable[[str], str]) -> None:
         self._replies = replies
-        self.done: list[Span] = []
+        self.done: list[_Bar] = []
         self._end = _round(seconds)
         self._mask = mask
-        self._open: dict[str, Span] = {}
+        self._open: dict[str, _Bar] = {}
         self._idle_since: dict[str, float] = {}
         """When the last attempt at a point ended."""
 
@@ -63,7 +84,7 @@ class _Spans:
             case Requested():
                 self._wait(event.point, now)
                 span = self._begin(f"llm:{event.serial}", "llm", now, _label(event.point, event.attempt))
-                span.detail = f"{event.model} at {event.host}" + (f", SDK retry {event.sdk_retry}" if event.sdk_retry else "")
+                span["detail"] = f"{event.model} at {event.host}" + (f", SDK retry {event.sdk_retry}" if event.sdk_retry else "")
             case Answered():
                 self._answered(event, now)
             case FaultStruck():
@@ -73,7 +94,7 @@ class _Spans:
             case ToolStarted():
                 self._wait(event.point, now)
                 span = self._begin(f"tool:{event.execution}", "tool", now, _label(event.point, event.attempt))
-                span.detail = self._cut(event.arguments)
+                span["detail"] = self._cut(event.arguments)
             case ToolEnded():
                 self._end_span(f"tool:{event.execution}", now, event.end, event.value, event.fault)
                 self._idle_since[event.point] = now
@@ -92,8 +113,8 @@ class _Spans:
         text = self._mask(text)
         return text if len(text) <= MAX_DETAIL else text[: MAX_DETAIL - 3] + "..."
 
-    def _begin(self, key: str, kind: str, now: float, label: str) -> Span:
-        span = Span.model_construct(kind=kind, start=now, end=self._end, label=label, status="", detail="", fault="")
+    def _begin(self, key: str, kind: str, now: float, label: str) -> _Bar:
+        span = _bar(kind, now, self._end, label)
         self._open[key] = span
         self.done.append(span)
         return span
@@ -102,19 +123,17 @@ class _Spans:
         span = self._open.pop(key, None)
         if span is None:
             return
-        span.end, span.status, span.fault = now, status, fault
+        span["end"], span["status"], span["fault"] = now, status, fault
         if detail:
-            span.detail = f"{span.detail} -> {self._cut(detail)}" if span.detail else self._cut(detail)
+            span["detail"] = f"{span['detail']} -> {self._cut(detail)}" if span["detail"] else self._cut(detail)
 
     def _wait(self, point: str, now: float) -> None:
         since = self._idle_since.get(point)
         if since is not None and now - since > _WAIT:
-            self.done.append(Span.model_construct(kind="wait", start=since, end=now, label="backoff", status="", detail=point, fault=""))
+            self.done.append(_bar("wait", since, now, "backoff", detail=point))
 
     def _mark(self, kind: str, now: float, label: str, *, status: str = "", detail: str = "", fault: str = "") -> None:
-        self.done.append(
-            Span.model_construct(kind=kind, start=now, end=now, label=label, status=status, detail=self._cut(detail), fault=fault)
-        )
+        self.done.append(_bar(kind, now, now, label, status=status, detail=self._cut(detail), fault=fault))
 
 
 def _label(point: str, attempt: int) -> str:

@@ -11,12 +11,16 @@ import errno
 import socket
 import sys
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from agentlab_faults.intercept.arming import Armed, current
 from agentlab_faults.intercept.endpoints import is_address, is_loopback, is_telemetry_host
 
 __all__ = ["EscapedConnectError", "EscapedLookupError", "stand_guard"]
+
+
+_WATCHED: Final = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg", "socket.getaddrinfo"})
+"""Looked at first: the hook is called for every audit event of the interpreter."""
 
 
 class EscapedConnectError(ConnectionError):
@@ -33,8 +37,7 @@ def stand_guard() -> None:
     own_name = socket.gethostname()
 
     def hook(event: str, args: tuple[Any, ...]) -> None:
-        armed = current.armed
-        if armed is None:
+        if event not in _WATCHED or (armed := current.armed) is None:
             return
         if event == "socket.connect" and args[0].type != socket.SOCK_DGRAM:
             _connect(armed, "connect", args[1])

@@ -13,6 +13,8 @@ __all__ = ["check_response_format", "check_tool_choice", "check_tools"]
 
 _MOST_TOOLS = 128
 _CHOICES = ("none", "auto", "required")
+_accepted: list[Any] = []
+"""The tools that were in order last time: an agent sends the same ones with every request."""
 _FORMATS = ("json_object", "json_schema", "text")
 
 
@@ -24,6 +26,8 @@ def check_tools(body: Mapping[str, Any]) -> None:
             if body.get(name) is not None:
                 raise Refused(f"Invalid value for '{name}': '{name}' is only allowed when 'tools' are specified.", param=name)
         return
+    if tools == _accepted:
+        return
     if not isinstance(tools, list):
         raise invalid_type("tools", "an array of objects", tools)
     if not tools:
@@ -32,6 +36,7 @@ def check_tools(body: Mapping[str, Any]) -> None:
         raise too_long("tools", "array", _MOST_TOOLS, len(tools))
     for index, tool in enumerate(tools):
         _check_tool(tool, f"tools[{index}]")
+    _accepted[:] = tools
 
 
 def _check_tool(tool: Any, at: str) -> None:
