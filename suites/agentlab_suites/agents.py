@@ -6,6 +6,7 @@ A name is `module:attribute` or `path/to/file.py:attribute`. The attribute is a 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib
 import importlib.util
@@ -14,7 +15,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 from agentlab_faults.played import Conversation, Talk
@@ -23,6 +24,9 @@ from agentlab_suites import frameworks
 from agentlab_suites.problems import BadAgent, nearest
 
 __all__ = ["Agent", "conversation", "load_agent", "required_arguments"]
+
+
+_with_history: dict[Any, bool] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +83,25 @@ def _asking(instance: Any, name: str) -> Callable[[str], Any]:
         return framework
     if not callable(instance):
         raise BadAgent(f"{name!r} gave {type(instance).__name__}, not an agent; return a callable that takes the prompt.")
+    return frameworks.WithHistory(instance) if _wants_history(instance) else instance
+
+
+def _wants_history(instance: Any) -> bool:
+    """Whether the agent's signature has `history`. Looked up once for each code or class: every cell has an own instance."""
+    kind = type(instance)
+    key = instance.__code__ if kind is FunctionType else kind
+    if kind in (MethodType, functools.partial) or hasattr(instance, "__wrapped__") or hasattr(instance, "__signature__"):
+        return _has_history(instance)
+    if key not in _with_history:
+        _with_history[key] = _has_history(instance)
+    return _with_history[key]
+
+
+def _has_history(instance: Any) -> bool:
     try:
-        wants_history = "history" in inspect.signature(instance).parameters
+        return "history" in inspect.signature(instance).parameters
     except (TypeError, ValueError):
-        wants_history = False
-    return frameworks.WithHistory(instance) if wants_history else instance
+        return False
 
 
 def load_agent(name: str, *, folder: Path | None = None, suite_folder: Path | None = None, trusted: bool = True) -> Agent:
