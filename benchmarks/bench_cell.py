@@ -28,8 +28,8 @@ SUITE = Path(__file__).with_name("refund.suite.yaml")
 CELL = "refund_order[openai.chat.2-http_429_rate]"
 PROMPT = "Refund order 5512, it arrived broken."
 ANSWER = "I refunded EUR 49.90 for order 5512."
-CELLS = 40
-ROUNDS = 15
+CELLS = 8
+ROUNDS = 75
 
 
 async def lookup_order(id: str) -> dict[str, float]:
