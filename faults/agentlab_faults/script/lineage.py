@@ -87,7 +87,7 @@ class Lineage:
             parent = max((self._node_of[call_id] for call_id in shown), key=lambda node: node.serial)
             results = self._told(parent, shown)
             if len(shown) < len(asked.shown()) and (renamed := self._renamed(parent)) is not None:
-                parent, results = renamed, {**results, **self._ran(renamed)}
+                parent, results = renamed, results | self._ran(renamed)
             return _Place(parent, results, self._segment(asked, parent))
         segment = self._segment(asked, None)
         if not self._nodes:
