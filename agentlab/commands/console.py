@@ -82,8 +82,12 @@ def print_rows(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def fix_hash_seed() -> None:
-    """Start this process again with PYTHONHASHSEED=0 unless it is set: the agent's own sets then keep their order from run to run."""
+    """Start this process again with PYTHONHASHSEED=0 unless it is set: the agent's own sets then keep their order from run to run.
+
+    AGENTLAB_HASH_SEED hands the value on to the header of the results, where a run under plain pytest has none.
+    """
     if "PYTHONHASHSEED" in os.environ:
+        os.environ["AGENTLAB_HASH_SEED"] = os.environ["PYTHONHASHSEED"]
         return
     sys.stdout.flush()
     environment = {**os.environ, "PYTHONHASHSEED": "0"}

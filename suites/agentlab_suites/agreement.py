@@ -55,7 +55,7 @@ def _script(loaded: LoadedSuite, name: str, scenario: Scenario) -> None:
     for n, turn in enumerate(scenario.script):
         for tool, arguments in turn.calls:
             if tool not in loaded.suite.tools:
-                raise loaded.bad(_lines_to_add(tool, arguments), *trail, n)
+                raise loaded.bad(_lines_to_add(tool, arguments, loaded.suite.tools), *trail, n)
     says = sum(turn.call is None for turn in scenario.script)
     if scenario.script[-1].call is not None:
         raise loaded.bad(f"The script of {name!r} ends with a call; end it with '- say: ...'.", *trail, len(scenario.script) - 1)
@@ -66,10 +66,12 @@ def _script(loaded: LoadedSuite, name: str, scenario: Scenario) -> None:
         )
 
 
-def _lines_to_add(tool: str, arguments: Iterable[str]) -> str:
+def _lines_to_add(tool: str, arguments: Iterable[str], declared: Iterable[str]) -> str:
     effect = "write" if re.match(r"(refund|pay|send|update|create|delete|set|add|cancel|book|write|post)", tool) else "read"
     identity = f", identity: [{', '.join(arguments)}]" if effect == "write" else ""
-    return f"The script calls {tool!r}, which 'tools:' does not declare; add: tools: {{{tool}: {{effect: {effect}{identity}}}}}"
+    near = nearest(tool, declared)
+    meant = near.removesuffix("?") + ", or" if near.startswith("; did") else ";"
+    return f"The script calls {tool!r}, which 'tools:' does not declare{meant} add: tools: {{{tool}: {{effect: {effect}{identity}}}}}"
 
 
 def _known(loaded: LoadedSuite, names: Iterable[str], trail: tuple[str | int, ...], known: Iterable[str], kind: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import platform
 from collections.abc import Iterable, Sequence
 from importlib import metadata
@@ -57,6 +58,7 @@ def header_of(
         waivers=list(waivers),
         planned=sum(waived(cell, waivers) is None for cell in cells),
         discovery_errors={found.scenario: found.failure for found in discovered if found.failure},
+        extra={"hash_seed": fixed} if (fixed := os.environ.get("AGENTLAB_HASH_SEED")) else {},
     )
 
 

@@ -15,6 +15,12 @@ def test_two_processes_with_different_hash_seeds_write_the_same_bytes(project: A
     assert len(project.cells("one.jsonl")) > 20
 
 
+def test_the_command_line_fixes_the_hash_seed_and_says_so(project: Any) -> None:
+    project.run("agentlab.cli", "test", "shop.suite.yaml", "-k", "control")
+    header = json.loads(project.results().splitlines()[0])
+    assert header["extra"] == {"hash_seed": "0"}
+
+
 def test_two_workers_write_what_one_process_writes(project: Any) -> None:
     project.run(*PLAIN, "--agentlab-results", "serial.jsonl")
     project.run(*PLAIN, "-n", "2", "--agentlab-results", "parallel.jsonl")

@@ -80,6 +80,11 @@ def test_a_good_suite_keeps_its_lines_and_takes_its_name_from_the_file(tmp_path:
         ("- say: Refunded.", "- say: 5", "must be text, or a mapping where a structured answer is asked for, not 5; put it in quotes."),
         ("- say: Refunded.", "- say: a\n      - say: b", "says something 2 times for 1 user turn(s)"),
         ("call: {refund:", "call: {pay:", "11: The script calls 'pay', which 'tools:' does not declare; add: tools: {pay: {effect: write"),
+        (
+            "call: {refund:",
+            "call: {refnd:",
+            "11: The script calls 'refnd', which 'tools:' does not declare; did you mean 'refund', or add: tools:",
+        ),
         ("prompt: Refund 5512.", "turns: []", "'scenarios.refund_order.turns' is empty; give it at least one entry."),
         ("    prompt: Refund 5512.\n", "", "'scenarios.refund_order' needs either 'prompt:' or 'turns:'."),
         ("tools:", "modes: [rate-limit-strom]\ntools:", "3: No mode is named 'rate-limit-strom'; did you mean 'rate-limit-storm'?"),
