@@ -83,7 +83,7 @@ def test_a_good_suite_keeps_its_lines_and_takes_its_name_from_the_file(tmp_path:
         (
             "call: {refund:",
             "call: {refnd:",
-            "11: The script calls 'refnd', which 'tools:' does not declare; did you mean 'refund', or add: tools:",
+            "'refnd', which 'tools:' does not declare; did you mean 'refund', or add:",
         ),
         ("prompt: Refund 5512.", "turns: []", "'scenarios.refund_order.turns' is empty; give it at least one entry."),
         ("    prompt: Refund 5512.\n", "", "'scenarios.refund_order' needs either 'prompt:' or 'turns:'."),
