@@ -92,7 +92,7 @@ def play(
         hub.executing(Workshop(run)),
         simulation,
     ):
-        ending, error, detail = _run_to_its_end(conversation, talk)
+        ending, error, detail = _run_to_its_end(conversation, talk, simulation)
         run.over = True
     if watch.escaped:
         run.problems.append(f"The agent reached the network past the lab: {', '.join(sorted(set(watch.escaped)))}.")
@@ -108,6 +108,9 @@ def play(
         requests=provider.requests,
         tokens=provider.tokens,
         seconds=simulation.now,
+        real_threads=simulation.real_threads,
+        real_io=simulation.real_io,
+        telemetry=provider.telemetry,
         problems=tuple(run.problems),
         clean=clean or Clean(provider.answers, provider.requests, provider.tokens),
         models=tuple(provider.models),
@@ -116,13 +119,15 @@ def play(
     )
 
 
-def _run_to_its_end(conversation: Conversation, talk: _Talk) -> tuple[Ending, BaseException | None, str]:
+def _run_to_its_end(conversation: Conversation, talk: _Talk, simulation: Simulation) -> tuple[Ending, BaseException | None, str]:
+    error: BaseException | None = None
     try:
         conversation(talk)
-    except tuple(_ENDINGS) as end:
-        return _ENDINGS[type(end)], None, str(end)
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # noqa: BLE001 - whatever leaves the agent is its outcome, SystemExit and CancelledError too
-        return "raised", error, ""
-    return "returned", None, ""
+    except BaseException as raised:  # noqa: BLE001 - whatever leaves the agent is its outcome, SystemExit and CancelledError too
+        error = raised
+    end = simulation.ended
+    if end is not None and type(end) in _ENDINGS:  # also where the agent swallowed it, or made an exception of its own of it
+        return _ENDINGS[type(end)], None, str(end)
+    return ("returned", None, "") if error is None else ("raised", error, "")

@@ -120,6 +120,12 @@ class Played:
     tokens: int
     seconds: float
     """Virtual seconds from start to end."""
+    real_threads: tuple[str, ...] = ()
+    """Real threads that the agent started or handed work to: they are not in virtual time."""
+    real_io: bool = False
+    """A loop of the agent's watched a real socket or pipe, which is not in virtual time either."""
+    telemetry: int = 0
+    """Requests of the agent's own telemetry, answered 202 and otherwise left alone."""
     problems: tuple[str, ...]
     """What makes the run the lab's own failure: requests that left un-intercepted, a script asked for what it lacks."""
     clean: Clean

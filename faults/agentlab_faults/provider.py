@@ -6,7 +6,8 @@ import functools
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,12 +21,14 @@ from agentlab_faults.ledger import canonical
 from agentlab_faults.points import Point
 from agentlab_faults.run import LimitPassed, Run
 from agentlab_faults.script import ScriptMissing, chat
+from agentlab_faults.sim.real import get_ident
 
 __all__ = ["Provider"]
 
 _API = "openai.chat"
 _EPOCH = 1_700_000_000
 """The virtual epoch: 14 November 2023, 22:13:20 UTC."""
+_NOT_VIRTUAL = "which is not in virtual time; use asyncio.to_thread or a ThreadPoolExecutor."
 _SILENT = Exchange(before=(Pause(math.inf),))
 """Never answers: what a request gets once the run is being stopped."""
 
@@ -39,6 +42,10 @@ class _Answer:
     tokens: int = 0
     calls: tuple[str, ...] = ()
     text: str = ""
+    tells_at: float = 0.0
+    """Virtual seconds of the run from which on the agent can tell the answer from the clean one."""
+    unseen: Callable[[], None] | None = None
+    """Takes back that the agent saw the strike."""
 
 
 class Provider:
@@ -46,7 +53,10 @@ class Provider:
 
     def __init__(self, run: Run) -> None:
         self._run = run
+        self._thread = get_ident()
         self.requests = 0
+        self.telemetry = 0
+        """Requests of the agent's own telemetry, answered 202."""
         self.tokens = 0
         self.answers: dict[str, str] = {}
         """Point name to the digest of its served answer."""
@@ -62,7 +72,13 @@ class Provider:
         if endpoint is None or endpoint.kind == "tool":
             return None
         if endpoint.kind == "telemetry":
+            self.telemetry += 1
             return Exchange(status=202, headers=(("content-length", "0"),)), None
+        if get_ident() != self._thread:
+            self._run.problems.append(
+                f"The agent called its provider from a real thread ({threading.current_thread().name}), {_NOT_VIRTUAL}"
+            )
+            return None
         if endpoint.api != _API:
             self._run.fail(f"The agent called {endpoint.api} at {request.host}{request.path}, but the script is served as {_API} only.")
             return _SILENT, None
@@ -85,7 +101,8 @@ class Provider:
             return _SILENT, None
         if run.clean is None:
             self._describe(body, model)
-        key = hashlib.sha256(request.headers.get("authorization", "").encode()).hexdigest()[:12]
+        secret = request.headers.get("authorization") or request.headers.get("api-key", "")
+        key = hashlib.sha256(secret.encode()).hexdigest()[:12]
         injection = run.injector.pick(Target("llm", call.point, call.attempt, run.now(), host=request.host, model=model, key=key))
         answer = self._answer(request, body, call, injection.fault if injection else None)
         if call.point not in run.points:
@@ -116,9 +133,10 @@ class Provider:
         run = self._run
         if isinstance(fault, Replaces):
             exchange = fault.answer(request)
-            clean = run.clean.answers.get(call.point) if run.clean and call.attempt == 1 else None
-            run.struck(fault.row.id, call, changed=clean != _digest(exchange))
-            return _Answer(exchange, fault.row.id, spoiled=True)
+            clean = run.clean.answers.get(call.point) if run.clean else None
+            unseen = run.struck(fault.row.id, call, changed=clean != _digest(exchange))
+            clean_at = min((spec.latency for spec in run.setup.scripts), default=0.0)
+            return _Answer(exchange, fault.row.id, spoiled=True, tells_at=run.now() + min(_silence(exchange), clean_at), unseen=unseen)
         refusal = chat.refuse(request, body or None, serial=self.requests)
         if refusal is not None:
             return _Answer(refusal, spoiled=True)
@@ -138,10 +156,11 @@ class Provider:
         if isinstance(fault, Spoils) and can_spoil(fault, bool(names)):
             answer.exchange = fault.spoil(Served(json.loads(served.content), served, request))
             answer.fault = fault.row.id
-            answer.spoiled = not _same_bytes(answer.exchange, served)
+            answer.spoiled = _digest(answer.exchange, timed=False) != _digest(served, timed=False)
             if answer.spoiled:
                 run.model.spoiled(serving.ids)
-            run.struck(fault.row.id, call, changed=answer.exchange != served)
+            answer.tells_at = run.now() + min(_silence(answer.exchange), _silence(served))
+            answer.unseen = run.struck(fault.row.id, call, changed=_digest(answer.exchange) != _digest(served))
         return answer
 
     def _ended(self, call: Call, serial: int, answer: _Answer, end: str) -> None:
@@ -150,6 +169,8 @@ class Provider:
             return
         if end == "delivered" and not answer.spoiled:
             run.calls.done(_API, call)
+        if end == "abandoned" and answer.unseen is not None and run.now() < answer.tells_at:
+            answer.unseen()
         status = answer.exchange.status if end == "delivered" else 0
         wait = _retry_after(answer.exchange)
         run.events.append(
@@ -173,15 +194,21 @@ def _requested(now: float, serial: int, call: Call, request: WireRequest, model:
     return Requested(now, serial, call.point, call.attempt, request.host, model, request.library, len(request.body), digest, sdk_retry)
 
 
-def _digest(exchange: Exchange) -> str:
-    """Equal for exchanges that the agent cannot tell apart, by bytes or by time."""
+def _digest(exchange: Exchange, *, timed: bool = True) -> str:
+    """Equal for exchanges that the agent cannot tell apart, by bytes or (if `timed`) by time."""
     types = [value for name, value in exchange.headers if name.lower() in ("content-type", "content-encoding")]
-    facts = f"{exchange.status} {types} {exchange.seconds} {exchange.intact} ".encode()
+    facts = f"{exchange.status} {types} {exchange.seconds if timed else 0} {exchange.intact} ".encode()
     return hashlib.sha256(facts + exchange.content).hexdigest()
 
 
-def _same_bytes(one: Exchange, other: Exchange) -> bool:
-    return (one.status, one.headers, one.content, one.intact) == (other.status, other.headers, other.content, other.intact)
+def _silence(exchange: Exchange) -> float:
+    """Virtual seconds until the client sees anything of the exchange."""
+    seconds = 0.0
+    for part in exchange.before:
+        if not isinstance(part, Pause):
+            break
+        seconds += part.seconds
+    return seconds
 
 
 def _retry_after(exchange: Exchange) -> float | None:

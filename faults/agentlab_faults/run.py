@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 from agentlab_faults.calls import Call, Calls
@@ -51,11 +52,18 @@ class Run:
         self.over = False
         """The agent has ended; what its left-overs still ask for is neither answered nor written down."""
 
-    def struck(self, fault: str, call: Call, *, changed: bool) -> None:
-        """Note that a fault acted on an attempt, and whether the agent can tell."""
+    def struck(self, fault: str, call: Call, *, changed: bool) -> Callable[[], None]:
+        """Note that a fault acted on an attempt, and whether the agent can tell. What is returned takes the latter back."""
         now = self.now()
+        strike, event = len(self.strikes), len(self.events)
         self.strikes.append(Struck(fault, call.point, call.attempt, now, changed))
         self.events.append(FaultStruck(now, fault, call.point, call.attempt, changed))
+
+        def unseen() -> None:
+            self.strikes[strike] = dataclasses.replace(self.strikes[strike], changed=False)
+            self.events[event] = FaultStruck(now, fault, call.point, call.attempt, changed=False)
+
+        return unseen
 
     def fail(self, sentence: str) -> None:
         """The lab cannot go on: stop the run as its own failure."""

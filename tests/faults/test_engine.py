@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 import math
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -20,6 +22,7 @@ from agentlab_faults import (
     BreaksTool,
     Exchange,
     Injection,
+    Pause,
     Played,
     Rate,
     Replaces,
@@ -132,6 +135,24 @@ class Harmless(Spoils):
         return served.exchange
 
 
+class Rewrapped(Spoils):
+    """The same JSON with a header more."""
+
+    row = row()
+
+    def spoil(self, served: Served) -> Exchange:
+        return dataclasses.replace(served.exchange, headers=(*served.exchange.headers, ("x-served-by", "edge-7")))
+
+
+class NeverAnswers(Replaces):
+    """Silence."""
+
+    row = row()
+
+    def answer(self, request: WireRequest) -> Exchange:
+        return Exchange(before=(Pause(math.inf),))
+
+
 class Raises(BreaksTool):
     """The tool raises."""
 
@@ -226,6 +247,115 @@ def test_a_replacement_with_the_very_bytes_of_the_clean_answer_is_not_seen() -> 
 
     played = play(talk_to(loop), SETUP, at("openai.chat.3", Same()), clean=first.clean)
     assert [s.changed for s in played.strikes] == [False]
+
+
+ONE_ANSWER = Setup(scripts=(ScriptSpec(turns=(Say("hello"),)),), prompts=(PROMPT,))
+
+
+async def ask(client: openai.AsyncOpenAI, prompt: str) -> str:
+    answer = await client.chat.completions.create(model="m", messages=[{"role": "user", "content": prompt}])
+    return answer.choices[0].message.content or ""
+
+
+def test_a_replacement_with_the_clean_bytes_is_not_seen_at_a_later_attempt_either() -> None:
+    seen: list[Exchange] = []
+
+    class Recorder(Spoils):
+        """Keeps the clean answer."""
+
+        row = row()
+
+        def spoil(self, served: Served) -> Exchange:
+            seen.append(served.exchange)
+            return served.exchange
+
+    class Same(Replaces):
+        """Answers with the clean bytes."""
+
+        row = row()
+
+        def answer(self, request: WireRequest) -> Exchange:
+            return seen[0]
+
+    async def asks_twice(prompt: str) -> str:
+        client = openai.AsyncOpenAI()
+        return await ask(client, prompt) + await ask(client, prompt)
+
+    first = play(talk_to(asks_twice), ONE_ANSWER)
+    play(talk_to(asks_twice), ONE_ANSWER, at("openai.chat.1", Recorder()), clean=first.clean)
+    played = play(talk_to(asks_twice), ONE_ANSWER, at("openai.chat.1", Same(), shape="always"), clean=first.clean)
+    assert [(s.attempt, s.changed) for s in played.strikes] == [(1, False), (2, False)]
+
+
+def test_a_header_that_no_agent_reads_changes_nothing() -> None:
+    played = play(talk_to(loop), SETUP, at("openai.chat.2", Rewrapped()), clean=clean().clean)
+    assert [s.changed for s in played.strikes] == [False]
+
+
+def test_a_strike_on_a_request_given_up_before_any_answer_was_due_is_not_seen() -> None:
+    async def gives_up(prompt: str) -> str:
+        left = asyncio.ensure_future(ask(openai.AsyncOpenAI(max_retries=0), prompt))
+        await asyncio.sleep(0.5)
+        left.cancel()
+        return "never mind"
+
+    first = play(talk_to(gives_up), ONE_ANSWER)
+    played = play(talk_to(gives_up), ONE_ANSWER, at("openai.chat.1", NeverAnswers()), clean=first.clean)
+    assert [strike.changed for strike in played.strikes] == [False]
+
+
+def test_a_strike_on_a_request_still_under_way_at_the_end_is_not_seen() -> None:
+    async def forgets(prompt: str) -> str:
+        left = asyncio.ensure_future(ask(openai.AsyncOpenAI(max_retries=0), "summarise"))
+        await asyncio.sleep(0.5)
+        return f"done {left.done()}"
+
+    first = play(talk_to(forgets), ONE_ANSWER)
+    played = play(talk_to(forgets), ONE_ANSWER, at("openai.chat.1", NeverAnswers()), clean=first.clean)
+    assert [strike.changed for strike in played.strikes] == [False]
+
+
+def test_a_silence_that_the_agents_own_timeout_cuts_is_seen() -> None:
+    async def impatient(prompt: str) -> str:
+        with contextlib.suppress(TimeoutError):
+            return await asyncio.wait_for(loop(prompt), 8)
+        return "I could not do it."
+
+    first = play(talk_to(impatient), SETUP)
+    played = play(talk_to(impatient), SETUP, at("openai.chat.1", NeverAnswers()), clean=first.clean)
+    assert [strike.changed for strike in played.strikes] == [True]
+
+
+@pytest.mark.parametrize("swallow", [True, False])
+def test_a_sync_agent_that_makes_its_own_of_everything_has_hung_all_the_same(swallow: bool) -> None:
+    def converts(prompt: str) -> str:
+        try:
+            answer = openai.OpenAI(timeout=None).chat.completions.create(model="m", messages=[{"role": "user", "content": prompt}])
+        except BaseException as error:
+            if swallow:
+                return "All done."
+            raise RuntimeError("the agent's own error") from error
+        return answer.choices[0].message.content or ""
+
+    first = play(talk_to(converts), ONE_ANSWER)
+    assert play(talk_to(converts), ONE_ANSWER, at("openai.chat.1", NeverAnswers()), clean=first.clean).ending == "deadline"
+
+
+def test_a_provider_call_from_a_real_thread_makes_the_run_the_labs_failure() -> None:
+    def threaded(prompt: str) -> str:
+        def work() -> None:
+            with contextlib.suppress(openai.OpenAIError):
+                openai.OpenAI(max_retries=0).chat.completions.create(model="m", messages=[{"role": "user", "content": prompt}])
+
+        thread = threading.Thread(target=work, name="asker")
+        thread.start()
+        thread.join()
+        return "done"
+
+    played = play(talk_to(threaded), SETUP)
+    assert played.ending == "lab"
+    assert "real thread (asker)" in played.problems[0]
+    assert played.real_threads
 
 
 def test_a_tool_that_raises_reaches_the_agent_as_raised() -> None:

@@ -83,6 +83,11 @@ class Simulation:
         return self.clock.now_ns
 
     @property
+    def ended(self) -> BaseException | None:
+        """What ended the simulation before its code did, even if that swallowed it or made another exception of it."""
+        return self._hub.reason
+
+    @property
     def real_threads(self) -> tuple[str, ...]:
         """Names of the real threads that the code has started or handed work to: they are not in virtual time."""
         return tuple(self._hub.foreign.threads)
