@@ -106,7 +106,7 @@ def _change(before: CellLine, after: CellLine) -> Change | None:
     if before.outcome == after.outcome:
         return None
     kind: Kind
-    if after.best == "undetectable":
+    if after.best == "undetectable" and (before.best == "undetectable" or after.outcome not in UNJUDGED):
         kind = "exposure"
     elif before.outcome in UNJUDGED:
         kind = "new"

@@ -5,7 +5,8 @@ A condition passes, fails, or is open (it cannot be known from this run). Condit
 1. RUN: what is here is no whole run of the baseline's suite (narrowed, partial, another suite's baseline), or the agent fails without any
    fault in more than a fifth of its scenarios, so that nothing can be put down to a fault: undecidable, whatever else was found.
 2. HARM: the agent did what the gate forbids (critical, failed, below best, regressed, score): don't ship. No more evidence could undo it.
-3. PROOF: evidence is missing (a control that fails, discovery errors, the lab's errors, strikes that nobody saw, coverage): undecidable.
+3. PROOF: evidence is missing (a control that fails or was not played, discovery errors, errors of the lab, cells that the baseline judged
+   and that are not exercised now, strikes that nobody saw, coverage): undecidable.
 4. HOLE: the suite does not hold what it must (a layer that never answered, cells removed since the baseline): don't ship.
 """
 
@@ -53,7 +54,7 @@ class Condition:
 
 def conditions_of(suite: SuiteResults, score: Score, coverage: Coverage, changes: Changes | None) -> list[Condition]:
     """Every condition that this suite is held to. `changes` is None without a baseline."""
-    found = [*_run(suite, changes), *_harm(suite, score, changes), *_proof(suite, score, coverage), *_holes(suite, changes)]
+    found = [*_run(suite, changes), *_harm(suite, score, changes), *_proof(suite, score, coverage, changes), *_holes(suite, changes)]
     return sorted(found, key=lambda condition: (condition.state == "pass", condition.group))
 
 
@@ -101,13 +102,16 @@ def _run(suite: SuiteResults, changes: Changes | None) -> Iterator[Condition]:
             "name the results of an earlier run of this suite as the baseline",
         )
     passed, total = control_of(suite)
-    broken = bool(total) and passed / total < CONTROL_FLOOR
-    state: State = "pass" if passed == total else "open"
-    advice = "" if state == "pass" else "make the agent pass without faults first, or correct what the scenario expects"
     if total:
+        broken = passed / total < CONTROL_FLOOR
+        state: State = "pass" if passed == total else "open"
+        advice = "" if state == "pass" else "make the agent pass without faults first, or correct what the scenario expects"
         yield Condition(
             "control", name, "Fault-free control", f"{passed} of {total} pass", state, Group.RUN if broken else Group.PROOF, advice
         )
+    elif whole:  # a narrowed run may leave it out: it is not evaluated anyway
+        why, advice = "no fault-free control was played", "play the scenarios without faults too"
+        yield Condition("control", name, "Fault-free control", why, "open", Group.PROOF, advice)
 
 
 def _harm(suite: SuiteResults, score: Score, changes: Changes | None) -> Iterator[Condition]:
@@ -139,7 +143,7 @@ def _score(suite: str, least: float, score: Score) -> Condition:
     return Condition("score", suite, title, f"is {score.value:.0f}", "pass" if score.value >= least else "fail", Group.HARM)
 
 
-def _proof(suite: SuiteResults, score: Score, coverage: Coverage) -> Iterator[Condition]:
+def _proof(suite: SuiteResults, score: Score, coverage: Coverage, changes: Changes | None) -> Iterator[Condition]:
     header = suite.header
     least = header.gate.coverage
     if least is not None:
@@ -158,6 +162,11 @@ def _proof(suite: SuiteResults, score: Score, coverage: Coverage) -> Iterator[Co
     if lab:
         value = f"{len(lab)} cells, first {lab[0].id}: {lab[0].why}" if len(lab) > 1 else f"{lab[0].id}: {lab[0].why}"
         yield Condition("error", header.suite, "No error of the lab", value, "open", Group.PROOF)
+    lost = [c for c in changes.of("lost") if c.suite == header.suite and c.after != "error"] if changes else []  # errors are told above
+    if lost:
+        value = f"{len(lost)} not exercised any more, first {lost[0].id}"
+        advice = "find out why the fault strikes nothing now that it struck in the baseline"
+        yield Condition("lost", header.suite, "No cell lost", value, "open", Group.PROOF, advice)
     for fault in never_seen([suite]):
         yield Condition(
             "seen", header.suite, f"{fault} reaches the agent", "it struck, and the agent never saw a difference", "open", Group.PROOF

@@ -102,7 +102,7 @@ _RULES: dict[str, Callable[[Any, Any], Any]] = {
     "discovery_errors": _union_by_key,
     "extra": _union_by_key,
     "narrowed": _reasons,
-    "planned": lambda one, other: one if one == other else 0,
+    "planned": max,
     "control": _most,
 }
 

@@ -38,7 +38,7 @@ def kinds(verdict: Verdict) -> list[str]:
         ("silent_wrong", "duplicate_effect", "regressed", 1),
         ("crash", "success", "fixed", 0),
         ("hang", "crash", "fixed", 0),
-        ("success", "not_exercised", "lost", 0),
+        ("success", "not_exercised", "lost", 3),
         ("not_exercised", "crash", "new", 0),
         ("error", "success", "new", 0),
     ],

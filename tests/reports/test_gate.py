@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from agentlab_reports import Verdict, evaluate
-from agentlab_reports.schema import CellLine, GateSettings, Outcome, Pair, Waiver
+from agentlab_reports.schema import Best, CellLine, Control, GateSettings, Outcome, Pair, Waiver
 
 from .build import cell, control, no_gate, suite
 
@@ -136,6 +136,32 @@ def test_one_refused_suite_refuses_the_run() -> None:
 def test_a_waiver_is_read_by_the_given_day() -> None:
     waivers = [Waiver(scenario="refund", fault="http_*", reason="no moderation", until="2030-06-01")]
     assert judged([], waivers=waivers).decision == "ship"
+
+
+@pytest.mark.parametrize("best", ["success", "undetectable"])
+def test_a_cell_that_the_baseline_judged_and_that_is_not_exercised_now_leaves_the_run_undecided(best: Best) -> None:
+    then = [*OTHERS, cell("x"), cell("y"), control()]
+    now = [*OTHERS, *(cell(name, "not_exercised", fired=0, seen=0, best=best) for name in "xy"), control()]
+    settings = no_gate.model_copy(update={"regressed": 0})
+    verdict = evaluate([suite(now, gate=settings)], [suite(then, gate=settings)])
+    assert (verdict.decision, [condition.key for condition in verdict.deciding]) == ("undecidable", ["lost"])
+    assert "2 not exercised any more, first refund[openai.chat.1-x]" in verdict.sentence
+    assert evaluate([suite(now, gate=settings)], [suite(now, gate=settings)]).decision == "ship"
+
+
+def test_a_lost_cell_counts_for_its_own_suite_only() -> None:
+    then = [suite([cell("x"), *OTHERS, control()]), suite([cell("x", suite="b")], suite="b")]
+    now = [suite([cell("x", "not_exercised", fired=0, seen=0), *OTHERS, control()]), then[1]]
+    assert [(condition.key, condition.suite) for condition in evaluate(now, then).deciding] == [("lost", "shop")]
+
+
+def test_a_whole_run_without_any_control_proves_nothing() -> None:
+    for planned in (0, len(OTHERS)):
+        verdict = evaluate([suite(OTHERS, control=Control(), planned=planned)])
+        assert (verdict.decision, verdict.deciding[0].key) == ("undecidable", "control")
+        assert "no fault-free control was played" in verdict.sentence
+    narrowed = evaluate([suite(OTHERS, control=Control(), planned=99, narrowed="-k http")])
+    assert [condition.key for condition in narrowed.deciding] == ["whole"]
 
 
 def test_nothing_to_judge_is_an_error() -> None:

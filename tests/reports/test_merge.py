@@ -74,3 +74,9 @@ def test_shards_of_different_runs_are_refused(field: dict[str, Any]) -> None:
 def test_reasons_for_narrowing_add_up() -> None:
     (merged,) = merge([suite([cell()], narrowed="-k a")], [suite([cell()], narrowed="-x; -k a")])
     assert merged.header.narrowed == "-k a; -x"
+
+
+def test_a_part_of_a_run_never_looks_whole_because_shards_disagree_on_the_plan() -> None:
+    (merged,) = merge([suite([cell("a")], planned=3)], [suite([cell("b")], planned=2)])
+    assert merged.header.planned == 3
+    assert merge([suite([cell("a")], planned=0)], [suite([cell("b")], planned=2)])[0].header.planned == 2
