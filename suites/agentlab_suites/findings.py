@@ -90,6 +90,12 @@ EXPLAIN: Mapping[str, Explanation] = {
         "A cell's outcome may then change by itself, and replay may not show the same run.",
         "Look for real clocks, native threads or randomness that the lab does not control.",
     ),
+    "not_virtual": Explanation(
+        "warning",
+        "Part of the agent ran in real time",
+        "Real threads, sockets and subprocesses do not wait for virtual time: what depends on them can differ from run to run.",
+        "Use asyncio.to_thread or a ThreadPoolExecutor, and fake bodies for tools that reach a server.",
+    ),
 }
 
 
@@ -106,6 +112,8 @@ def find(played: Played, deadline: float) -> list[Finding]:
     found = dict(_of_calls(played))
     if played.seconds > deadline and played.ending in ("returned", "raised"):
         found["deadline_missed"] = f"the run took {played.seconds:.1f} s of a deadline of {deadline:g} s"
+    if played.real_threads or played.real_io:
+        found["not_virtual"] = f"it used {', '.join([*played.real_threads, *(['a real socket or pipe'] if played.real_io else [])])}"
     if played.ledger.suppressed:
         found["duplicate_suppressed"] = f"{played.ledger.suppressed} repeated commits carried a key that had been used before"
     return [finding(code, found[code]) for code in EXPLAIN if code in found]

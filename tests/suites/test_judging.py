@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -222,6 +223,13 @@ def test_good_conduct_has_no_finding(journal: list[Event]) -> None:
 
 def test_a_late_answer_misses_its_deadline() -> None:
     assert [finding.code for finding in find(run_of(seconds=61), 60)] == ["deadline_missed"]
+
+
+def test_real_threads_and_sockets_are_told() -> None:
+    threaded = dataclasses.replace(run_of(), real_threads=("poller",), real_io=True)
+    assert [finding.text for finding in find(threaded, 60)] == [
+        "Part of the agent ran in real time: it used poller, a real socket or pipe."
+    ]
 
 
 def test_every_finding_is_explained() -> None:
