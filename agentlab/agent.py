@@ -90,6 +90,7 @@ class Agent:
     async def __call__(self, text: str) -> Reply:
         """Answer one turn. Never raises for what a model, a tool or the network does: the reply's `status` says how it ended."""
         async with self._one_at_a_time:
+            self._unfinished = None  # also if this turn is cancelled: an older one is not the last any more
             self._turns += 1
             self._effects.new_turn()
             turn = self._turn(text)
@@ -101,8 +102,9 @@ class Agent:
         async with self._one_at_a_time:
             if self._unfinished is None or self._unfinished.handle != handle:
                 raise ResumeRefusedError("This handle names no unfinished turn; only the last turn can be resumed, and only once.")
-            self._history.rollback(self._unfinished.stood_at)
-            return await self._answer(self._turn(self._unfinished.text))
+            unfinished, self._unfinished = self._unfinished, None
+            self._history.rollback(unfinished.stood_at)
+            return await self._answer(self._turn(unfinished.text))
 
     async def aclose(self) -> None:
         """Close the connections to the models."""

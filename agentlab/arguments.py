@@ -15,7 +15,12 @@ __all__ = ["parse_arguments"]
 
 LIMIT = 200_000
 """Characters; longer arguments are refused unread."""
-FENCE = re.compile(r"\A```[\w-]*\s*(.*?)\s*```\Z", re.DOTALL)
+DEEPEST = 64
+"""Levels of nesting; whatever reads the arguments later walks them by recursion."""
+LANGUAGE = re.compile(r"[\w-]*")
+FENCE = "```"
+IN_A_STRING = re.compile(r'"[^"]*,\s*[}\]]')
+"""A comma before a bracket that may be in a string, if another quote follows."""
 TRAILING_COMMA = re.compile(r",(\s*[}\]])")
 
 
@@ -55,13 +60,26 @@ def _object(value: Any) -> dict[str, Any]:
 
 
 def _checked(value: dict[str, Any]) -> dict[str, Any]:
+    if _too_deep(value):
+        raise InvalidArgumentsError("The arguments are nested too deeply.")
     cleaned: dict[str, Any] = clean_deep(value)
     return cleaned
 
 
+def _too_deep(value: Any) -> bool:
+    """Whether some value lies deeper than DEEPEST; looked at level by level, so that no depth is too much to look at."""
+    level = [value]
+    for _ in range(DEEPEST + 1):
+        level = [item for nest in level for item in (nest.values() if isinstance(nest, dict) else nest)]
+        level = [item for item in level if isinstance(item, dict | list)]
+        if not level:
+            return False
+    return True
+
+
 def _loads(text: str) -> Any:
     try:
-        return json.loads(text, object_pairs_hook=_no_twins, parse_constant=_not_finite, parse_float=_finite)
+        return json.loads(text, object_pairs_hook=_no_twins, parse_constant=_not_finite, parse_float=_finite, parse_int=_whole)
     except RecursionError:
         raise InvalidArgumentsError("The arguments are nested too deeply.") from None
 
@@ -84,9 +102,22 @@ def _finite(text: str) -> float:
     return number
 
 
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:  # Python reads no more than 4,300 digits
+        raise InvalidArgumentsError(f"A number of {len(text)} digits is too long.") from None
+
+
+def _unfenced(text: str) -> str:
+    """What is inside a code fence round the whole text; the text itself if there is none. Linear in its length."""
+    if len(text) < 2 * len(FENCE) or not (text.startswith(FENCE) and text.endswith(FENCE)):
+        return text
+    return LANGUAGE.sub("", text[len(FENCE) : -len(FENCE)], count=1).strip()
+
+
 def _repaired(text: str) -> dict[str, Any] | None:
-    fenced = FENCE.match(text)
-    inner = fenced[1] if fenced else text
+    inner = _unfenced(text)
     for candidate in (inner, _only_object(inner)):
         for read in (_loads, _without_trailing_commas, _python):
             value = None if candidate is None else _tried(read, candidate)
@@ -104,7 +135,8 @@ def _tried(read: Any, text: str) -> Any:
 
 def _without_trailing_commas(text: str) -> Any:
     """JSON after dropping commas before a closing bracket; refused if a string could hold such a comma."""
-    return _loads(TRAILING_COMMA.sub(r"\1", text)) if not re.search(r'"[^"]*,\s*[}\]][^"]*"', text) else None
+    inside = IN_A_STRING.search(text, 0, max(0, text.rfind('"')))
+    return None if inside else _loads(TRAILING_COMMA.sub(r"\1", text))
 
 
 def _python(text: str) -> Any:

@@ -18,6 +18,8 @@ from agentlab.turn import Turn
 
 __all__ = ["CachedLayer", "FullLayer", "Given", "Intent", "Layer", "Pipeline", "ReducedLayer", "SafetyNet", "StaticLayer"]
 
+LOOKED_AT = 2_000
+"""Characters of a user's text that intents look at: a pattern may take quadratic time."""
 HEALTH_SECONDS = 2.0
 """Seconds that a layer's health check may take."""
 
@@ -35,7 +37,7 @@ class Intent:
 
     def matches(self, text: str) -> bool:
         """Whether the text is a request of this kind."""
-        return any(re.search(pattern, text, re.IGNORECASE) for pattern in self.patterns)
+        return any(re.search(pattern, text[:LOOKED_AT], re.IGNORECASE) for pattern in self.patterns)
 
 
 class Layer(ABC):

@@ -61,6 +61,8 @@ class React:
         if self._beyond_repair(planned, model, before, turn):
             return None
         await self._act(answer, planned, step, turn)
+        if any(plan.tool for plan in planned):
+            turn.repair_from = len(turn.history)  # what ran is never forgotten: the model would do it again in other words
         self._watch_circles(planned, model, turn)
         return None
 

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-__all__ = ["canonical", "clean", "clean_deep", "cut", "without_thoughts"]
+__all__ = ["as_text", "canonical", "clean", "clean_deep", "cut", "without_thoughts"]
 
 THOUGHTS = re.compile(r"<think>.*?(</think>|\Z)\s*", re.DOTALL)
 
@@ -27,6 +27,14 @@ def clean_deep(value: Any) -> Any:
     if isinstance(value, list):
         return [clean_deep(item) for item in value]
     return value
+
+
+def as_text(value: object) -> str:
+    """The value's str(), or its type's name if it cannot be written: nested too deeply, or of a class whose __str__ fails."""
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001  # somebody else's __str__ may raise anything
+        return f"<{type(value).__name__}>"
 
 
 def cut(text: str, limit: int) -> str:

@@ -19,7 +19,7 @@ from agentlab.classify import classify
 from agentlab.effects import Effect
 from agentlab.errors import BreakerOpenError, InvalidArgumentsError, ToolFailedError, ToolRefusedError
 from agentlab.retry import TOOL_POLICIES, Failure, GaveUpError, call_with_retries
-from agentlab.text import canonical, clean, cut
+from agentlab.text import as_text, canonical, clean, cut
 from agentlab.tools import KEY, Tool
 from agentlab.turn import Turn
 
@@ -49,7 +49,12 @@ class Planned:
     @property
     def signature(self) -> str:
         """Equal for equal calls."""
-        return canonical([self.call.name, self.arguments if self.tool else str(self.call.arguments)])
+        return canonical([self.call.name, self.arguments if self.tool else as_text(self.call.arguments)])
+
+    @property
+    def wanted(self) -> str:
+        """Equal for calls of one answer that are wanted once only: equal ones, unless the tool is repeatable."""
+        return f"{self.call.id} {self.signature}" if self.tool and self.tool.repeatable else self.signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +103,17 @@ class Toolbox:
         return Planned(call, tool, arguments)
 
     async def run_all(self, planned: Sequence[Planned], turn: Turn) -> list[Observation]:
-        """Run the calls of one answer: reads side by side, all of them in order as soon as one writes. Equal calls run once."""
-        unique = {plan.signature: plan for plan in planned}
+        """Run the calls of one answer: reads side by side, all in order as soon as one writes.
+
+        Equal calls run once, unless the tool is repeatable.
+        """
+        unique = {plan.wanted: plan for plan in planned}
         if any(plan.tool is not None and plan.tool.writes for plan in unique.values()):
             found = [await self.run(plan, turn) for plan in unique.values()]
         else:
             found = list(await asyncio.gather(*(self.run(plan, turn) for plan in unique.values())))
-        by_signature = dict(zip(unique, found, strict=True))
-        return [by_signature[plan.signature] for plan in planned]
+        observed = dict(zip(unique, found, strict=True))
+        return [observed[plan.wanted] for plan in planned]
 
     async def run(self, planned: Planned, turn: Turn) -> Observation:
         """Run a planned call to an observation; only cancellation gets out."""

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from agentlab_faults.exchange import Exchange, Pause
 
-from agentlab import AllModelsFailedError, Bounds, Model, Reply, ResumeRefusedError, ToolRefusedError, tool
+from agentlab import AllModelsFailedError, Bounds, Model, Reply, ResumeRefusedError, Tool, ToolRefusedError, tool
 from agentlab.agent import Agent
 
 from .conftest import Wire, call, error, raw, refused, say, silent
@@ -429,3 +429,62 @@ def test_what_a_provider_says_about_a_key_reaches_no_reply_and_no_error(wire: Wi
     wire.fallback(error(401, "invalid_api_key", message="Incorrect API key provided: sk-planted"))
     reply = ask(wire, agent())
     assert "sk-planted" not in f"{reply.text} {reply.error} {reply!r}"
+
+
+def payer(ran: list[str]) -> Tool:
+    @tool(effect="write")
+    async def pay(order: str, reason: str, idempotency_key: str) -> dict[str, bool]:
+        """Pay."""
+        ran.append(idempotency_key)
+        return {"ok": True}
+
+    return pay
+
+
+def test_setting_a_model_aside_does_not_forget_what_ran(wire: Wire) -> None:
+    ran: list[str] = []
+    wire.primary(
+        call(("pay", {"order": "A", "reason": "broken"}), ("bogus", {}), ids=("call_a", "call_b")), call(("bogus", {}), ids=("call_c",))
+    )
+
+    def sees(body: dict[str, Any]) -> Exchange:
+        known = [message for message in body["messages"] if message["role"] == "tool" and "ok" in message["content"]]
+        return say(FINE) if known else call(("pay", {"order": "A", "reason": "damaged"}), ids=("call_d",))
+
+    wire.fallback(sees)
+    reply = ask(wire, agent(tools=[payer(ran)]))
+    assert (reply.text, reply.effects, len(ran)) == (FINE, ("pay",), 1)
+    assert [message["role"] for message in wire.messages()] == ["system", "user", "assistant", "tool", "tool"]
+
+
+@pytest.mark.parametrize("cut", ["another turn", "the resumed turn"])
+def test_a_handle_is_worth_nothing_after_a_turn_that_was_cancelled(wire: Wire, cut: str) -> None:
+    ran: list[str] = []
+    pay = call(("pay", {"order": "A", "reason": "broken"}), ids=("call_a",))
+    wire.primary(pay, silent())
+    helper = agent(fallback=False, tools=[payer(ran)], bounds=Bounds(steps=1))
+    handle = ask(wire, helper, "Pay A").resume
+    assert handle is not None
+
+    async def cancelled() -> None:
+        task = asyncio.ensure_future(helper("Something else") if cut == "another turn" else helper.resume(handle))
+        await asyncio.sleep(1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        with pytest.raises(ResumeRefusedError):
+            await helper.resume(handle)
+
+    wire.run(cancelled())
+    assert len(ran) == 1
+
+
+def test_arguments_that_no_reader_can_walk_do_not_end_the_turn(wire: Wire) -> None:
+    wire.primary(
+        call(("look", '{"item": 1' + "0" * 5_000 + "}"), ids=("call_a",)),
+        call(("look", '{"item": ' + "[" * 700 + "]" * 700 + "}"), ids=("call_b",)),
+        LOOK,
+        say(FINE),
+    )
+    reply = ask(wire, agent(fallback=False))
+    assert (reply.text, reply.status) == (FINE, "complete")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from typing import Any
 
 import pytest
@@ -131,3 +132,35 @@ def test_thoughts_are_taken_out() -> None:
     assert without_thoughts("<think>hm\nhm</think>\nParis.") == "Paris."
     assert without_thoughts("<think>never closed") == ""
     assert without_thoughts("I think so.") == "I think so."
+
+
+@pytest.mark.parametrize("depth", [70, 300, 600, 900, 2_000])
+def test_nesting_that_no_tool_needs_is_refused(depth: int) -> None:
+    nested: object = 1
+    for _ in range(depth):
+        nested = [nested]
+    for raw in ('{"a":' + "[" * depth + "]" * depth + "}", {"a": nested}, "{'a':" + "[" * depth + "]" * depth + "}"):
+        with pytest.raises(InvalidArgumentsError):
+            parse_arguments(raw)
+
+
+def test_reasonable_nesting_is_read() -> None:
+    assert parse_arguments('{"a":' + "[" * 60 + "]" * 60 + "}")
+
+
+@pytest.mark.parametrize("text", ['{"id": 1%s}', "{'id': 1%s}", '{"id": -1%s}', '{"id": [{"id": 1%s}],}'])
+def test_a_number_that_python_does_not_read_is_refused(text: str) -> None:
+    with pytest.raises(InvalidArgumentsError):
+        parse_arguments(text % ("0" * 5_000))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["```" + " " * 150_000 + "x", "```" + "a" * 150_000, '{"a": 1,' + " " * 150_000, '{"a": "' + ",}" * 75_000, "```" * 60_000 + "x"],
+    ids=["spaces", "words", "trailing", "commas", "fences"],
+)
+def test_reading_takes_no_more_than_linear_time(text: str) -> None:
+    began = time.perf_counter()
+    with pytest.raises(InvalidArgumentsError):
+        parse_arguments(text)
+    assert time.perf_counter() - began < 2.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any, ClassVar
 
 import pytest
@@ -192,3 +193,11 @@ def test_a_bug_in_the_runtime_is_told_as_one_and_the_user_is_answered(wire: Wire
     assert (reply.status, reply.answered_by) == ("failed", "safety_net")
     assert isinstance(reply.error, UnexpectedError)
     assert isinstance(reply.error.__cause__, KeyError)
+
+
+def test_an_intent_looks_at_the_beginning_of_a_huge_text_only() -> None:
+    slow = Intent("moving", (r"\bmoved?\b.*\bhouse\b",), "x")
+    began = time.perf_counter()
+    assert not slow.matches("move " * 20_000)
+    assert time.perf_counter() - began < 2.0
+    assert slow.matches("I move to another house. " + "x" * 20_000)

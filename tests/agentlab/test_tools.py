@@ -467,3 +467,18 @@ def test_a_write_before_an_outage_is_named_and_never_denied(wire: Wire, outage: 
 def test_an_outage_before_any_write_is_said_to_have_changed_nothing(wire: Wire) -> None:
     wire.primary(error(503))
     assert "Nothing was changed" in ask(wire, agent(Broken().writer())).text
+
+
+def test_a_repeatable_write_asked_for_twice_in_one_answer_is_done_twice(wire: Wire) -> None:
+    body = Broken()
+    wire.primary(call(("pay", {"amount": 5}), ("pay", {"amount": 5}), ids=("one", "two")), say(DONE))
+    ask(wire, agent(body.writer(repeatable=True)))
+    assert len(set(body.keys)) == 2
+    assert told(wire) == ['{"ok": true}'] * 2
+
+
+def test_a_write_asked_for_twice_in_one_answer_is_done_once(wire: Wire) -> None:
+    body = Broken()
+    wire.primary(call(("pay", {"amount": 5}), ("pay", {"amount": 5}), ids=("one", "two")), say(DONE))
+    ask(wire, agent(body.writer()))
+    assert len(body.keys) == 1
