@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +21,8 @@ from agentlab_reports.schema import SCHEMA_VERSION, CellLine, Header, SuiteResul
 __all__ = ["append_line", "dump_results", "read_results", "write_results"]
 
 _MAJOR = int(SCHEMA_VERSION.split(".", maxsplit=1)[0])
+_LONGEST = 80
+"""Letters of a file's own words that a refusal repeats."""
 _LINE: TypeAdapter[Header | CellLine] = TypeAdapter(Annotated[Header | CellLine, Discriminator("kind")])
 
 
@@ -107,27 +110,38 @@ def _parse(line: bytes, origin: Origin) -> Header | CellLine:
 
 def _explain(line: bytes, error: ValidationError, origin: Origin) -> None:
     """Raise ResultsError with one sentence for a line that does not fit."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    if first["type"] == "json_invalid":
+        raise _no_json(first["msg"].removeprefix("Invalid JSON: ").replace(" at line 1 column", " at column"), origin) from error
     data: Any = None
     try:
         data = json.loads(line)
     except (ValueError, RecursionError) as bad:
-        raise ResultsError(f"this line is not JSON ({bad}); was the run that wrote it stopped?", origin) from error
+        raise _no_json(str(bad), origin) from error
     if not isinstance(data, dict):
         raise ResultsError(f"expected a JSON object, found {type(data).__name__}", origin) from error
     if data.get("kind") == "header" and isinstance(data.get("schema_version"), str):
         _check_version(data["schema_version"], origin)
-    if data.get("kind") not in {"header", "cell"}:
-        raise ResultsError(f"`kind` is {data.get('kind')!r}; a line is a 'header' or a 'cell'", origin) from error
-    first = error.errors(include_url=False, include_input=False)[0]
+    if data.get("kind") not in ("header", "cell"):  # a tuple: what the line says may not be hashable
+        raise ResultsError(f"`kind` is {_cut(repr(data.get('kind')))}; a line is a 'header' or a 'cell'", origin) from error
     field = ".".join(str(part) for part in first["loc"][1:])
-    raise ResultsError(f"`{field}` of this {data['kind']} is wrong: {first['msg'][0].lower()}{first['msg'][1:]}", origin) from error
+    words = first["msg"].removeprefix("Value error, ")
+    subject = f"`{_cut(field)}` of this {data['kind']}" if field else f"this {data['kind']}"
+    raise ResultsError(f"{subject} is wrong: {words[0].lower()}{words[1:]}", origin) from error
+
+
+def _no_json(why: str, origin: Origin) -> ResultsError:
+    return ResultsError(f"this line is not JSON ({why}); was the run that wrote it stopped?", origin)
+
+
+def _cut(words: str) -> str:
+    return words if len(words) <= _LONGEST else f"{words[:_LONGEST]}..."
 
 
 def _check_version(version: str, origin: Origin) -> None:
-    parts = version.split(".")
-    if len(parts) != 2 or not all(part.isdecimal() for part in parts):
-        raise ResultsError(f"schema_version {version!r} is not a version such as {SCHEMA_VERSION!r}", origin)
-    if int(parts[0]) != _MAJOR:
+    if not re.fullmatch(r"\d{1,4}\.\d{1,4}", version, re.ASCII):
+        raise ResultsError(f"schema_version {_cut(repr(version))} is not a version such as {SCHEMA_VERSION!r}", origin)
+    if int(version.split(".", maxsplit=1)[0]) != _MAJOR:
         raise ResultsError(
             f"the results are of version {version}, this agentlab reads version {_MAJOR}; use the agentlab that wrote them", origin
         )

@@ -6,9 +6,10 @@ All times are virtual seconds since the cell began; nothing in a results file co
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationInfo, model_validator
 
 __all__ = [
     "OUTCOMES",
@@ -62,17 +63,57 @@ Best = Literal["success", "degraded_honest", "undetectable"]
 """The best reachable outcome of a cell; `undetectable` is reported as exposure and never scored."""
 
 
+Weight = Annotated[float, Field(ge=0, le=1e6)]
+Seconds = Annotated[float, Field(ge=0, le=1e9)]
+"""Virtual seconds: up to some thirty years."""
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0, le=10**12)]
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether every number in it is one that JSON can say."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return all(map(_is_finite, value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()))
+
+
+def _finite(value: Any) -> Any:
+    if not _is_finite(value):
+        raise ValueError("it holds a number that is not finite")
+    return value
+
+
 def _whole(value: Any) -> Any:
-    """Text without lone surrogates, which an agent can say and no UTF-8 file can hold."""
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) and not value.isascii() else value
+    """str without lone surrogates, which an agent can say and no UTF-8 file can hold; lists and dicts of text likewise."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {_whole(key): _whole(part) for key, part in value.items()}
+    return [_whole(part) for part in value] if isinstance(value, list | tuple) else value
 
 
-Text = Annotated[str, BeforeValidator(_whole)]
-"""What an agent or a tool said: any text at all."""
+def _is_whole(value: Any) -> bool:
+    """Whether `_whole` would change nothing, which is nearly always so, and quickly told."""
+    if isinstance(value, str):
+        return value.isascii()
+    if isinstance(value, dict):
+        return all(map(_is_whole, value)) and all(map(_is_whole, value.values()))
+    return all(map(_is_whole, value)) if isinstance(value, list | tuple) else True
 
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="allow", allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _can_be_written(cls, data: Any, info: ValidationInfo) -> Any:
+        """Whatever was said, in whatever field, it can be written to a file: text is mended, unknown fields hold finite numbers."""
+        if not isinstance(data, dict):
+            return data
+        for name in sorted(data.keys() - cls.__pydantic_fields__.keys()):
+            if not _is_finite(data[name]):
+                raise ValueError(f"`{name}` holds a number that is not finite")
+        return data if info.mode == "json" or _is_whole(data) else _whole(data)  # a JSON reader lets no lone surrogate through
 
 
 class Span(_Model):
@@ -84,13 +125,13 @@ class Span(_Model):
     """
 
     kind: Literal["turn", "llm", "tool", "wait", "fault", "commit", "breaker", "reply", "note"]
-    start: float
-    end: float
-    label: Text
+    start: Seconds
+    end: Seconds
+    label: str
     """What the bar is called: a point's name with its attempt, a tool, `backoff`."""
-    status: Text = ""
+    status: str = ""
     """How it ended: an HTTP status, an exception's name, `committed`, `open` ..."""
-    detail: Text = ""
+    detail: str = ""
     fault: str = ""
     """The fault that struck here, if one did."""
 
@@ -100,19 +141,19 @@ class Finding(_Model):
 
     code: str
     severity: Literal["error", "warning", "info"]
-    text: Text
+    text: str
 
 
 class Counts(_Model):
     """What the cell cost and did; `clean_*` are the fault-free run's figures."""
 
-    requests: int = 0
-    tokens: int = 0
-    clean_requests: int = 0
-    clean_tokens: int = 0
-    tool_runs: int = 0
-    commits: int = 0
-    suppressed: int = 0
+    requests: Count = 0
+    tokens: Count = 0
+    clean_requests: Count = 0
+    clean_tokens: Count = 0
+    tool_runs: Count = 0
+    commits: Count = 0
+    suppressed: Count = 0
     """Repeated commits that carried the same idempotency key, and so did not happen twice."""
 
 
@@ -132,9 +173,9 @@ class CellLine(_Model):
     boundary: str = ""
     family: str = ""
     outcome: Outcome
-    row: int
+    row: Count
     """The row of the deciding table (1 to 11) that matched."""
-    why: Text
+    why: str
     """One sentence: the evidence for the outcome."""
     best: Best = "success"
     best_why: str = ""
@@ -142,21 +183,21 @@ class CellLine(_Model):
     passed: bool
     answered_by: str = "unknown"
     """The layer that answered: full, reduced, cached, static, safety_net; unknown for agents that do not say."""
-    confidence: float | None = None
-    weight: float = 1.0
+    confidence: Share | None = None
+    weight: Weight = 1.0
     """Scenario weight x fault weight."""
-    fired: int = 0
+    fired: Count = 0
     """How often a fault struck."""
-    seen: int = 0
+    seen: Count = 0
     """How often a strike changed the bytes or times that the agent saw."""
     judged: bool = True
     """The scenario had something to check the reply against."""
     counts: Counts = Field(default_factory=Counts)
     scores: dict[str, float] = Field(default_factory=dict)
-    virtual_seconds: float = 0.0
-    deadline: float = 120.0
-    reply: Text = ""
-    error: Text = ""
+    virtual_seconds: Seconds = 0.0
+    deadline: Seconds = 120.0
+    reply: str = ""
+    error: str = ""
     """The exception that left the agent, as `Type: text`, secrets masked."""
     findings: list[Finding] = Field(default_factory=list)
     timeline: list[Span] = Field(default_factory=list)
@@ -174,18 +215,18 @@ class FaultInfo(_Model):
     simulates: str
     happens: str
     agent_should: str
-    rate: float
+    rate: Share
     source: str
-    weight: float = 1.0
+    weight: Weight = 1.0
 
 
 class ScenarioInfo(_Model):
     """A scenario of the suite."""
 
     name: str
-    weight: float = 1.0
+    weight: Weight = 1.0
     prompt: str = ""
-    line: int = 0
+    line: Count = 0
 
 
 class Pair(_Model):
@@ -194,7 +235,7 @@ class Pair(_Model):
     scenario: str
     point: str
     fault: str
-    weight: float = 1.0
+    weight: Weight = 1.0
 
 
 class Waiver(_Model):
@@ -209,20 +250,20 @@ class Waiver(_Model):
 class Control(_Model):
     """The fault-free runs: how many were played, how many passed."""
 
-    passed: int = 0
-    total: int = 0
+    passed: Count = 0
+    total: Count = 0
 
 
 class GateSettings(_Model):
     """What a suite must reach; None switches a condition off."""
 
-    score: float | None = None
-    critical: int | None = 0
-    failed: int | None = 0
+    score: Annotated[float, Field(ge=0, le=100)] | None = None
+    critical: Count | None = 0
+    failed: Count | None = 0
     """Cells that were exercised and whose outcome is not allowed."""
-    below_best: int | None = None
-    regressed: int | None = 0
-    coverage: float | None = None
+    below_best: Count | None = None
+    regressed: Count | None = 0
+    coverage: Share | None = None
     """Share of applicable pairs by weight, 0 to 1."""
 
 
@@ -240,7 +281,7 @@ class Header(_Model):
     """What was run; one for each suite in the file."""
 
     kind: Literal["header"] = "header"
-    schema_version: str = SCHEMA_VERSION
+    schema_version: Annotated[str, Field(pattern=r"^[0-9]{1,4}\.[0-9]{1,4}$")] = SCHEMA_VERSION
     suite: str
     path: str = ""
     suite_hash: str = ""
@@ -258,13 +299,13 @@ class Header(_Model):
     gate: GateSettings = Field(default_factory=GateSettings)
     control: Control = Field(default_factory=Control)
     waivers: list[Waiver] = Field(default_factory=list)
-    planned: int = 0
+    planned: Count = 0
     """Lines in the whole plan, controls included, whatever was selected of it, so that a partial run shows; 0: not known."""
     narrowed: str = ""
     """Why the run was narrowed (`-k`, node ids, `-x`, `--lf`); empty for a whole one."""
     discovery_errors: dict[str, str] = Field(default_factory=dict)
     """Scenario to the sentence that says why its fault-free run failed."""
-    extra: dict[str, JsonValue] = Field(default_factory=dict)
+    extra: dict[str, Annotated[JsonValue, AfterValidator(_finite)]] = Field(default_factory=dict)
 
 
 class SuiteResults(BaseModel):

@@ -50,6 +50,8 @@ FREE_TIME = 0.5
 MEAN_SHARE, WORST_SHARE, WORST_TENTH = 0.7, 0.3, 0.1
 CRITICAL_CAP, STUCK_CAP, STUCK_WEIGHT = 59.0, 79.0, 3.0
 CONTROL_FLOOR, COVERAGE_FLOOR = 0.8, 0.5
+_LEAST_WEIGHT = 1e-9
+"""A weight under it counts for nothing: a tenth of it may be too small to be a number at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ def cell_score(cell: CellLine) -> float | None:
 
 def roll_up(name: str, scored: Iterable[tuple[float, float]]) -> RollUp:
     """Roll up (score 0 to 1, weight) pairs; pairs without weight count for nothing."""
-    pairs = sorted((score, weight) for score, weight in scored if weight > 0)
+    pairs = sorted((score, weight) for score, weight in scored if weight >= _LEAST_WEIGHT)
     if not pairs:
         return RollUp(name, 0, 0.0, None, None, None, None)
     weight = math.fsum(w for _, w in pairs)

@@ -18,6 +18,7 @@ _STATES = {"pass": ("✓", "green"), "fail": ("✕", "red"), "open": ("?", "yell
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 _STYLES |= {f"bold {name}": f"1;{_STYLES[name]}" for name in ("red", "green", "yellow")}
 _SHOWN = 8
+_NARROWEST = 20
 
 Line = list[tuple[str, str]]
 
@@ -32,14 +33,16 @@ def _render(line: Line, color: bool) -> str:
 
 
 def _printable(words: str) -> str:
-    """Without control characters: what an agent said may not steer a terminal."""
-    return "".join(letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in words)
+    """On one line and without control characters: what an agent said may not steer a terminal, nor look like a line of the summary."""
+    if words.isprintable():
+        return words
+    return "".join(letter if letter.isprintable() else " " if letter.isspace() else "\N{REPLACEMENT CHARACTER}" for letter in words)
 
 
 def _lines(verdict: Verdict, report: str | Path | None, width: int) -> Iterator[Line]:
     title, style = _TITLES[verdict.decision]
     yield [(title, style), (f"  (exit {verdict.exit_code})", "dim")]
-    for sentence in textwrap.wrap(verdict.sentence, width):
+    for sentence in textwrap.wrap(verdict.sentence, max(width, _NARROWEST)):
         yield [(sentence, "")]
     yield []
     yield from _conditions(verdict)
@@ -108,7 +111,8 @@ def _worst(verdict: Verdict) -> Iterator[Line]:
     for cell in verdict.worst[:_SHOWN]:
         yield _cell(cell)
         yield [(f"      {cell.why}", "dim")]
-    yield [("  Again: ", "dim"), (verdict.worst[0].replay, "cyan")]
+    if verdict.worst[0].replay:
+        yield [("  Again: ", "dim"), (verdict.worst[0].replay, "cyan")]
 
 
 def _cell(cell: CellRef) -> Line:

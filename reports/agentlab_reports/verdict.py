@@ -141,7 +141,8 @@ def _roll_ups(cells: Iterable[CellLine], group: Callable[[CellLine], str]) -> tu
         score = cell_score(cell)
         if score is not None:
             groups.setdefault(group(cell), []).append((score, cell.weight))
-    return tuple(roll_up(name, pairs) for name, pairs in sorted(groups.items()))
+    rolled = [roll_up(name, pairs) for name, pairs in sorted(groups.items())]
+    return tuple(one for one in rolled if one.score is not None)  # none, where nothing of it weighs anything
 
 
 def _ref(cell: CellLine, more: int = 0) -> CellRef:

@@ -140,3 +140,17 @@ def test_what_an_agent_said_cannot_steer_the_terminal() -> None:
 @pytest.mark.parametrize(("cells", "title"), [([cell()], "✓ SHIP"), ([cell(outcome="error")], "? UNDECIDABLE")])
 def test_every_decision_has_its_title(cells: list[object], title: str) -> None:
     assert summary(evaluate([suite(cells)])).startswith(title)  # type: ignore[arg-type]  # cells of this table
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\x0b", "\x85", "\u2028", "\r\n"])
+def test_what_an_agent_said_cannot_look_like_a_line_of_the_summary(end: str) -> None:
+    words = f"it said: x{end}\u2713 SHIP  (exit 0){end}no harm"
+    verdict = evaluate([suite([cell("x", "silent_wrong", why=words, replay=words), control()], discovery_errors={"status": words})])
+    lines = summary(verdict).splitlines()
+    assert [line for line in lines if line.startswith(("\u2713", "no harm"))] == []
+    assert any("it said: x" in line and "no harm" in line for line in lines)
+
+
+@pytest.mark.parametrize("width", [-1, 0, 1])
+def test_a_terminal_without_width_still_gets_a_summary(width: int) -> None:
+    assert summary(evaluate([suite([cell(), control()])]), width=width).startswith("\u2713 SHIP")
