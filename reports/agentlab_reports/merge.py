@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agentlab_reports.schema import CellLine, Header, SuiteResults
+from agentlab_reports.schema import CellLine, Control, Header, SuiteResults
 
 __all__ = ["Origin", "ResultsError", "gather", "merge"]
 
@@ -55,7 +55,7 @@ def gather(headers: Iterable[tuple[Header, Origin]], cells: Iterable[tuple[CellL
                 f"cell {cell.id!r} belongs to suite {cell.suite!r}, which has no header; the file's beginning is missing", origin
             )
         first, place = placed[cell.suite].setdefault(cell.id, (cell, origin))
-        if first is not cell and first != cell:
+        if first is not cell and _canonical(first.model_dump(mode="json")) != _canonical(cell.model_dump(mode="json")):
             raise ResultsError(f"cell {cell.id!r} stands at {place} too, with other contents; merge shards of one run only", origin)
     return [SuiteResults(header=joined[name], cells=[placed[name][key][0] for key in sorted(placed[name])]) for name in sorted(joined)]
 
@@ -69,7 +69,7 @@ def _smaller(one: Any, other: Any) -> Any:
 
 
 def _union(one: Any, other: Any) -> Any:
-    if one == other:
+    if _canonical(one) == _canonical(other):
         return one
     rows = {_canonical(row): row for row in (*one, *other)}
     return [rows[key] for key in sorted(rows)]
@@ -85,11 +85,13 @@ def _reasons(one: Any, other: Any) -> Any:
 
 
 def _most(one: Any, other: Any) -> Any:
-    return {key: max(one[key], other[key]) for key in one} if isinstance(one, dict) else max(one, other)
+    """The greater count of each that this version knows; fields of a later version as any other that is not known."""
+    known = {key: max(one[key], other[key]) for key in Control.model_fields}
+    return {**_union_by_key(one, other), **known}
 
 
 def _version(one: Any, other: Any) -> Any:
-    return max(one, other, key=lambda text: [int(part) for part in text.split(".")])
+    return max(one, other, key=lambda text: ([int(part) for part in text.split(".")], text))
 
 
 _MUST_AGREE = ("agent", "suite_hash", "seed", "weights_hash", "python", "versions", "fingerprint", "gate", "layers")
@@ -109,7 +111,7 @@ _RULES: dict[str, Callable[[Any, Any], Any]] = {
 
 def _join(one: Header, other: Header, origin: Origin) -> Header:
     left, right = one.model_dump(mode="json"), other.model_dump(mode="json")
-    if left == right:
+    if _canonical(left) == _canonical(right):  # not `==`, by which 1 is 1.0 and the order of the shards would show
         return one
     for name in _MUST_AGREE:
         if left[name] != right[name]:

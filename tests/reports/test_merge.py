@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from agentlab_reports import ResultsError, dump_results, merge
-from agentlab_reports.schema import SuiteResults
+from agentlab_reports.schema import Control, SuiteResults
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -80,3 +80,42 @@ def test_a_part_of_a_run_never_looks_whole_because_shards_disagree_on_the_plan()
     (merged,) = merge([suite([cell("a")], planned=3)], [suite([cell("b")], planned=2)])
     assert merged.header.planned == 3
     assert merge([suite([cell("a")], planned=0)], [suite([cell("b")], planned=2)])[0].header.planned == 2
+
+
+LATER = [None, 0, 1, 1.0, True, "x", [1], [1.0]]
+headers = st.builds(
+    lambda control, mood, version: [
+        suite(
+            [],
+            control=Control(passed=1, total=1, **({} if control is None else {"later": control})),
+            schema_version=version,
+            **({} if mood is None else {"mood": mood}),
+        )
+    ],
+    st.sampled_from(LATER),
+    st.sampled_from(LATER),
+    st.sampled_from(["1.0", "1.00", "1.7"]),
+)
+
+
+@untimed
+@given(headers, headers, headers)
+def test_fields_of_a_later_version_merge_in_any_order(a: Any, b: Any, c: Any) -> None:
+    assert same(merge(a, b), merge(b, a))
+    assert same(merge(merge(a, b), c), merge(a, merge(b, c)))
+    assert same(merge(a, a), a)
+
+
+def test_a_count_of_a_later_version_is_kept_whichever_shard_has_it() -> None:
+    old, new = (
+        suite([], control=Control(passed=1, total=2)),
+        suite([], control=Control.model_validate({"passed": 2, "total": 2, "later": 3})),
+    )
+    for first, second in ((old, new), (new, old)):
+        (merged,) = merge([first], [second])
+        assert merged.header.control == Control.model_validate({"passed": 2, "total": 2, "later": 3})
+
+
+def test_a_cell_is_another_one_if_an_unknown_field_differs_in_kind() -> None:
+    with pytest.raises(ResultsError, match="with other contents"):
+        merge([suite([cell(later=1)])], [suite([cell(later=True)])])
