@@ -6,10 +6,10 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Literal
 
 from agentlab_reports.schema import CellLine, Fingerprint, Header, Outcome, SuiteResults, Waiver
+from agentlab_reports.waivers import waiver_of
 from agentlab_reports.words import UNJUDGED, is_control, strike_name, worseness
 
 __all__ = ["Change", "Changes", "changes_between"]
@@ -118,7 +118,7 @@ def _change(before: CellLine, after: CellLine) -> Change | None:
 
 
 def _removed(suite: str, cell: CellLine, waivers: Sequence[Waiver], today: dt.date) -> Change:
-    waiver = next((w for w in waivers if _matches(w, cell)), None)
+    waiver = waiver_of(waivers, cell.scenario, {*cell.faults, cell.mode} - {""})
     if waiver is None:
         return _gone("removed", suite, cell, "")
     if _ended(waiver, today):
@@ -128,11 +128,6 @@ def _removed(suite: str, cell: CellLine, waivers: Sequence[Waiver], today: dt.da
 
 def _gone(kind: Kind, suite: str, cell: CellLine, note: str) -> Change:
     return Change(kind, suite, cell.id, cell.outcome, None, cell.scenario, strike_name(cell), note)
-
-
-def _matches(waiver: Waiver, cell: CellLine) -> bool:
-    names = {*cell.faults, cell.mode} - {""}
-    return fnmatchcase(cell.scenario, waiver.scenario) and any(fnmatchcase(name, waiver.fault) for name in names)
 
 
 def _ended(waiver: Waiver, today: dt.date) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agentlab_reports.schema import CellLine, Pair, SuiteResults
+from agentlab_reports.waivers import waiver_of
 from agentlab_reports.words import is_control, is_exercised, strike_name
 
 __all__ = ["Coverage", "Uncovered", "coverage_of", "never_seen"]
@@ -88,7 +89,7 @@ def _why(suite: SuiteResults, pair: Pair, cells: Sequence[CellLine]) -> str:
     if not cells:
         if pair.scenario in suite.header.discovery_errors:
             return f"the scenario's fault-free run failed: {suite.header.discovery_errors[pair.scenario]}"
-        waiver = next((w for w in suite.header.waivers if (w.scenario, w.fault) == (pair.scenario, pair.fault)), None)
+        waiver = waiver_of(suite.header.waivers, pair.scenario, [pair.fault])
         return f"waived until {waiver.until}: {waiver.reason}" if waiver else "no cell was played"
     lab = next((cell for cell in cells if cell.outcome == "error"), None)
     if lab:

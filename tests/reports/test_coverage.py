@@ -61,6 +61,12 @@ def test_pairs_that_were_never_played_count_against_it() -> None:
     ]
 
 
+def test_a_waiver_by_pattern_is_told_as_the_reason() -> None:
+    pairs = [Pair(scenario="refund", point="", fault="store-down")]
+    waivers = [Waiver(scenario="ref*", fault="store-*", reason="no store yet", until="2027-01-01")]
+    assert coverage_of([suite([], pairs=pairs, waivers=waivers)]).uncovered[0].why == "waived until 2027-01-01: no store yet"
+
+
 def test_a_mode_is_covered_by_its_own_cell() -> None:
     pairs = [Pair(scenario="refund", point="", fault="rate-limit-storm")]
     storm = cell("http_429", mode="rate-limit-storm", point="", schedule="rate-limit-storm")

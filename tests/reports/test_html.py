@@ -186,6 +186,11 @@ def test_several_suites_share_one_map() -> None:
     assert text.count("incidents") > 2
 
 
+def test_suites_whose_names_differ_in_case_have_a_part_of_the_map_each() -> None:
+    html = rendered([suite([cell(suite=name)], suite=name) for name in ("shop", "Shop")])
+    assert re.findall(r'class="suite" scope="rowgroup">([^<]*)', html) == ["Shop", "shop"]
+
+
 def test_a_conversation_is_shown_turn_by_turn() -> None:
     timeline = [
         {"kind": "turn", "start": 0, "end": 0, "label": "user", "detail": "Where is my order?"},
