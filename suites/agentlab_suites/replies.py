@@ -20,6 +20,7 @@ class Reply:
     answered_by: str = "unknown"
     status: str = ""
     confidence: float | None = None
+    """0 to 1; None where the agent says none, or something else."""
     effects: tuple[str, ...] = ()
     """Writes that the reply names as done, or as possibly done."""
     claims: tuple[str, ...] = ()
@@ -33,12 +34,11 @@ def read_reply(value: Any) -> Reply:
     """Read a value that an agent returned. Attributes that it does not have stay unknown."""
     if isinstance(value, str):
         return Reply(value)
-    confidence = getattr(value, "confidence", None)
     return Reply(
         text_of(value),
         answered_by=_word(getattr(value, "answered_by", None)) or "unknown",
         status=_word(getattr(value, "status", None)),
-        confidence=float(confidence) if isinstance(confidence, int | float) and not isinstance(confidence, bool) else None,
+        confidence=_share(getattr(value, "confidence", None)),
         effects=_words(getattr(value, "effects", None)),
         claims=_words(getattr(value, "claims", None)),
     )
@@ -72,6 +72,11 @@ def _word(value: Any) -> str:
     """A status or layer: a str, or an enum's value."""
     value = getattr(value, "value", value)
     return value if isinstance(value, str) else ""
+
+
+def _share(value: Any) -> float | None:
+    """A number from 0 to 1; None for all else (NaN, a percentage, a number too great for a float)."""
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1 else None
 
 
 def _words(value: Any) -> tuple[str, ...]:
