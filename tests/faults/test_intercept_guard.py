@@ -85,6 +85,21 @@ def test_a_connection_to_an_address_is_stopped_and_retries_are_recorded_once() -
     assert watch.escaped == [f"connect {DOCUMENTATION_ADDRESS}:443"]
 
 
+@pytest.mark.parametrize("host", [DOCUMENTATION_ADDRESS.encode(), bytearray(DOCUMENTATION_ADDRESS.encode())], ids=["bytes", "bytearray"])
+def test_a_host_in_bytes_is_a_host_too(host: bytes | bytearray) -> None:
+    with armed(nothing) as watch, socket.socket() as caller:
+        caller.settimeout(0.01)
+        with pytest.raises(ConnectionError, match="agentlab stopped"):
+            caller.connect((host, 443))
+    assert watch.escaped == [f"connect {DOCUMENTATION_ADDRESS}:443"]
+
+
+def test_loopback_in_bytes_passes(server: int) -> None:
+    with armed(nothing) as watch, socket.socket() as caller:
+        caller.connect((b"127.0.0.1", server))
+    assert watch.escaped == []
+
+
 def test_datagrams_are_stopped() -> None:
     with armed(nothing) as watch, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         sender.sendto(b"x", ("127.0.0.1", 9))

@@ -50,9 +50,9 @@ def stand_guard() -> None:
 
 
 def _connect(armed: Armed, what: str, address: Any) -> None:
-    if not isinstance(address, tuple) or not isinstance(address[0], str):
+    if not isinstance(address, tuple) or not isinstance(address[0], str | bytes | bytearray):
         return
-    host, port = address[:2]
+    host, port = _text(address[0]), address[1]
     if is_loopback(host) or host in armed.allow_hosts or port in armed.allowed_ports:
         return
     _record(armed, what, host, port)
@@ -60,7 +60,7 @@ def _connect(armed: Armed, what: str, address: Any) -> None:
 
 
 def _lookup(armed: Armed, host: str | bytes | None, port: Any) -> None:
-    name = (host.decode("latin-1") if isinstance(host, bytes) else host or "").rstrip(".").lower()
+    name = _text(host or "").rstrip(".").lower()
     if is_loopback(name) or is_address(name):
         return
     if name in armed.allow_hosts:
@@ -70,9 +70,14 @@ def _lookup(armed: Armed, host: str | bytes | None, port: Any) -> None:
     raise EscapedLookupError(socket.EAI_NONAME, f"agentlab stopped a look-up of {name} that it does not intercept")
 
 
+def _text(host: str | bytes | bytearray) -> str:
+    """A host's name, which sockets take as bytes too."""
+    return host if isinstance(host, str) else host.decode("latin-1")
+
+
 def _number(port: int | str | bytes | None) -> int:
     """A port, which a look-up may give by the name of its service."""
-    text = port.decode("latin-1") if isinstance(port, bytes) else str(port or 0)
+    text = _text(port) if isinstance(port, bytes) else str(port or 0)
     return int(text) if text.isdigit() else socket.getservbyname(text)
 
 
