@@ -201,6 +201,28 @@ def test_a_context_is_kept_for_its_own_arguments_and_environment_only(monkeypatc
     assert ssl.create_default_context() is not plain
 
 
+def test_a_context_that_somebody_has_changed_is_not_handed_out_again() -> None:
+    with armed(answer):
+        changed = ssl.create_default_context()
+        changed.check_hostname = False
+        changed.verify_mode = ssl.CERT_NONE
+    with armed(answer):
+        fresh = ssl.create_default_context()
+        assert (fresh.check_hostname, fresh.verify_mode) == (True, ssl.CERT_REQUIRED)
+        assert ssl.create_default_context() is fresh
+        fresh.minimum_version = ssl.TLSVersion.TLSv1_3
+        assert ssl.create_default_context() is not fresh
+
+
+def test_arguments_that_cannot_be_told_apart_have_their_own_context() -> None:
+    pem = ssl.DER_cert_to_PEM_cert(ssl.create_default_context().get_ca_certs(binary_form=True)[0])
+    certificate = bytearray(ssl.PEM_cert_to_DER_cert(pem))
+    with armed(answer):
+        contexts = [ssl.create_default_context(cadata=certificate) for _ in range(2)]  # type: ignore[arg-type]  # any buffer is taken
+    assert contexts[0] is not contexts[1]
+    assert [len(context.get_ca_certs()) for context in contexts] == [1, 1]
+
+
 def test_installing_again_changes_nothing() -> None:
     with armed(answer):
         pass
