@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import pytest
 from agentlab_faults.catalogue import select
+from agentlab_faults.catalogue.wire import encode, rebodied
 from agentlab_faults.exchange import Exchange, Pause, Timeouts, WireRequest
 from agentlab_faults.fault import Fault, Replaces, Served, Spoils, all_faults
+from agentlab_faults.script import chat
 from agentlab_faults.sim import Simulation
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -35,9 +38,7 @@ def served(text: str, arguments: str | None) -> Served:
     choice = {"index": 0, "message": message, "finish_reason": "stop" if arguments is None else "tool_calls"}
     usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
     payload = {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice], "usage": usage}
-    body = json.dumps(payload).encode()
-    headers = (("content-type", "application/json"), ("content-length", str(len(body))))
-    return Served(payload, Exchange(headers=headers, body=(body,), before=(Pause(1.0),)), request())
+    return Served(payload, chat.exchange(payload, latency=1.0), request())
 
 
 def spoilt(name: str, text: str = "Order 42: shipped", arguments: str | None = None, **fields: Any) -> Exchange:
@@ -194,3 +195,28 @@ def test_dates_are_told_by_the_virtual_clock_at_the_moment_of_the_strike(name: s
 def test_a_client_without_a_connect_timeout_waits_for_tls_for_ever() -> None:
     assert answer("net_tls_plain_http_port", request(timeouts=Timeouts())).seconds == float("inf")
     assert answer("net_tls_plain_http_port").seconds == 5.0
+
+
+@given(text=st.text(max_size=40), claims=st.booleans())
+def test_an_unchanged_answer_is_the_very_same_exchange(text: str, claims: bool) -> None:
+    exchange = served(text, None).exchange
+    if claims:
+        length = ("Content-Length", str(len(exchange.content)))
+        exchange = replace(exchange, headers=(length, *exchange.headers, ("set-cookie", "a"), ("set-cookie", "b")))
+    assert rebodied(exchange, encode(json.loads(exchange.content)), content_type="application/json") == exchange
+
+
+def test_another_body_claims_its_own_length_where_a_length_is_claimed() -> None:
+    chunked = served("x", None).exchange
+    sized = replace(chunked, headers=(("Content-Length", "1"), *chunked.headers))
+    assert rebodied(chunked, b"four").headers == chunked.headers
+    assert rebodied(sized, b"four").headers == (("Content-Length", "4"), *chunked.headers)
+    assert rebodied(sized, b"four", length=None).headers == chunked.headers
+    assert rebodied(chunked, b"four", length=9).headers == (*chunked.headers, ("content-length", "9"))
+
+
+@pytest.mark.parametrize("tools", [7, {"a": 1}, [], ["f"], [{"function": "f"}], [{"function": {"name": 1}}]])
+def test_an_error_is_answered_to_any_list_of_tools(tools: Any) -> None:
+    refused = all_faults()["http_400_tool_schema"]()
+    assert isinstance(refused, Replaces)
+    assert refused.answer(request(json.dumps({"model": "m", "tools": tools}).encode())).status == 400

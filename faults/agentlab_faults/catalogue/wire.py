@@ -18,6 +18,7 @@ from agentlab_faults.fault import Replaces
 __all__ = ["HTML", "JSON_TYPE", "Answers", "Json", "encode", "halves", "rebodied", "request_json", "status_answer"]
 
 Json = dict[str, Any]
+Headers = tuple[tuple[str, str], ...]
 JSON_TYPE = "application/json"
 HTML = b"""<html>
 <head><title>502 Bad Gateway</title></head>
@@ -31,8 +32,8 @@ HTML = b"""<html>
 
 
 def encode(payload: Any) -> bytes:
-    """The JSON text of `payload` as UTF-8."""
-    return json.dumps(payload, ensure_ascii=False).encode()
+    """The JSON text of `payload` as UTF-8, compact as the scripted provider writes it: an unchanged payload has its very bytes."""
+    return json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def request_json(request: WireRequest) -> Json:
@@ -70,14 +71,36 @@ def status_answer(
 
 
 def rebodied(exchange: Exchange, *parts: Part, content_type: str | None = None, length: int | None = -1) -> Exchange:
-    """`exchange` with another body, after the same wait. `length` is what Content-Length claims: -1 what is there, None nothing."""
-    claimed = sum(len(part) for part in parts if isinstance(part, bytes)) if length == -1 else length
+    """`exchange` with another body, after the same wait; with an equal body it is an equal exchange.
+
+    `length` is what Content-Length claims: -1 what is there, if it claims anything now; None nothing.
+    """
+    headers = exchange.headers
+    if length == -1:
+        claims = any(name.lower() == "content-length" for name, _ in headers)
+        length = sum(len(part) for part in parts if isinstance(part, bytes)) if claims else None
+    headers = _with(headers, "content-length", None if length is None else str(length))
+    if content_type is not None:
+        headers = _with(headers, "content-type", content_type)
     waits = tuple(takewhile(lambda part: isinstance(part, Pause), exchange.body))
-    dropped = {"content-length", *(("content-type",) if content_type else ())}
-    kept = tuple((name, value) for name, value in exchange.headers if name.lower() not in dropped)
-    typed = (("content-type", content_type),) if content_type else ()
-    sized = (("content-length", str(claimed)),) if claimed is not None else ()
-    return replace(exchange, headers=(*kept, *typed, *sized), body=(*waits, *parts))
+    return replace(exchange, headers=headers, body=(*waits, *parts))
+
+
+def _with(headers: Headers, name: str, value: str | None) -> Headers:
+    """The headers with this one in its old place, or behind the others; None takes it away."""
+    if value is None:
+        return tuple(header for header in headers if header[0].lower() != name)
+    if not any(known.lower() == name for known, _ in headers):
+        return (*headers, (name, value))
+    return tuple((known, value if known.lower() == name else old) for known, old in headers)
+
+
+def _first_tool(asked: Json) -> str:
+    """The name of the first tool that a request offers, whatever its body is like; `tool` if it offers none."""
+    match asked:
+        case {"tools": [{"function": {"name": str(name)}}, *_]}:
+            return name
+    return "tool"
 
 
 class Answers(Replaces):
@@ -105,8 +128,6 @@ class Answers(Replaces):
     def answer(self, request: WireRequest) -> Exchange:
         """The error, with the usual headers."""
         asked = request_json(request)
-        tools = asked.get("tools") or [{}]
-        tool = str(tools[0].get("function", {}).get("name", "tool"))
-        message = self.message.replace("{model}", str(asked.get("model", "unknown"))).replace("{tool}", tool)
+        message = self.message.replace("{model}", str(asked.get("model", "unknown"))).replace("{tool}", _first_tool(asked))
         body = encode(self.payload(message))
         return status_answer(request, self.status, body, latency=self.latency, headers=self.extra_headers())
