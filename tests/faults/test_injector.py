@@ -85,6 +85,22 @@ def test_what_lies_outside_the_scope_is_left_alone(scope: str, other: Target) ->
     assert _hits(_at("always", scope), [_llm(2), _llm(2, 2), other]) == [True, True, False]
 
 
+@pytest.mark.parametrize("scope", ["model", "key", "host"])
+def test_every_scope_but_the_calls_ends_at_the_host(scope: str) -> None:
+    assert _hits(_at("always", scope), [_llm(2), _llm(3, host="backup"), _llm(4)]) == [True, False, True]
+
+
+def test_three_attempts_at_a_call_leave_the_fallback_host_alone() -> None:
+    attempts = [_llm(2), _llm(2, 2, host="backup"), _llm(2, 3), _llm(2, 4), _llm(2, 5)]
+    assert _hits(_at("x3", "call"), attempts) == [True, False, True, True, False]
+
+
+def test_a_later_attempt_spares_those_before_it() -> None:
+    second = Injection(fault=_Host(), at="openai.chat.2", attempt=2)
+    assert _hits(second, [_llm(2), _llm(2, 2), _llm(2, 3)]) == [False, True, False]
+    assert _hits(second, [_llm(2), _llm(2, 3)]) == [False, True]
+
+
 def test_a_window_of_virtual_time_ends_the_outage() -> None:
     outage = Injection(fault=_Host(), shape="always", window=Window(5, 10))
     assert _hits(outage, [_llm(1, seconds=s) for s in (0, 5, 9.9, 10, math.inf)]) == [False, True, True, False, False]

@@ -149,8 +149,31 @@ def test_other_hosts_are_not_loopback(host: str) -> None:
     assert not is_loopback(host)
 
 
-@given(st.text(max_size=40), st.sampled_from(["GET", "POST", "PUT"]), st.text(max_size=40), st.binary(max_size=40))
-def test_every_request_has_one_answer(host: str, method: str, path: str, body: bytes) -> None:
+HOSTS = ["api.openai.com", "localhost", "127.0.0.1", "::1", "cloud.langfuse.com", "us.i.posthog.com", "shop.example"]
+PATHS = ["/v1/chat/completions", "/v1/responses", "/v1/traces", "/api/7/envelope/", "/v1/things"]
+
+
+@given(
+    st.sampled_from(HOSTS) | st.text(max_size=40),
+    st.sampled_from(["GET", "POST", "PUT"]),
+    st.sampled_from(PATHS) | st.text(max_size=40),
+    st.sampled_from([CHAT, BARE, INPUT]) | st.binary(max_size=40),
+)
+def test_what_a_request_is_follows_from_its_host_unless_it_is_posted(host: str, method: str, path: str, body: bytes) -> None:
     endpoint = classify(WireRequest("httpx2", method, "", host, path, {}, body, Timeouts(), sync=True))
-    assert endpoint is None or endpoint.kind in {"provider", "telemetry", "tool"}
-    assert isinstance(is_telemetry_host(host), bool)
+    by_host = classify(WireRequest("httpx2", "GET", "", host, "/", {}, b"", Timeouts(), sync=True))
+    assert (by_host is None) == is_loopback(host)
+    assert (by_host is not None and by_host.kind == "telemetry") == (is_telemetry_host(host) and not is_loopback(host))
+    if method != "POST":
+        assert endpoint == by_host
+    elif endpoint != by_host:
+        assert endpoint is not None
+        assert endpoint.kind == "telemetry" or (endpoint.kind == "provider" and endpoint.api != "side")
+
+
+@given(st.sampled_from(HOSTS), st.sampled_from(PATHS[:2]))
+def test_a_model_call_is_one_at_every_host(host: str, path: str) -> None:
+    body = b'{"model":"m","messages":[],"input":"x"}'
+    endpoint = classify(WireRequest("httpx2", "POST", "", host, path, {}, body, Timeouts(), sync=True))
+    assert endpoint is not None
+    assert (endpoint.kind, endpoint.api) == ("provider", "openai.chat" if path == PATHS[0] else "openai.responses")
