@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from agentlab_faults.script.spec import ScriptMissing
+
 __all__ = ["Asked", "Signature", "read", "text_of"]
 
 Signature = tuple[tuple[str, str], ...]
@@ -70,8 +72,12 @@ class Asked:
 
 
 def read(body: Mapping[str, Any]) -> Asked:
-    """Read the body of an OpenAI chat completion request that the provider would accept."""
-    offered = {t["function"]["name"]: t["function"].get("parameters") or {} for t in body.get("tools") or () if "function" in t}
+    """Read the body of an OpenAI chat completion request that the provider would accept.
+
+    Raises ScriptMissing if it forces a call of a custom tool: scripts call functions.
+    """
+    functions = [tool["function"] for tool in body.get("tools") or () if tool["type"] == "function"]
+    offered = {function["name"]: function.get("parameters") or {} for function in functions}
     allowed, forced, required = _choice(body.get("tool_choice"), offered)
     form = body.get("response_format") or {}
     schema = (form.get("json_schema") or {}).get("schema") if form.get("type") == "json_schema" else None
@@ -97,5 +103,7 @@ def _choice(choice: Any, offered: Mapping[str, Any]) -> tuple[frozenset[str], st
         allowed = choice.get("allowed_tools") or {}
         names = frozenset(str((t.get("function") or {}).get("name")) for t in allowed.get("tools") or ())
         return everything & names, None, allowed.get("mode") == "required"
-    name = str((choice.get("function") or {}).get("name"))
+    if choice["type"] == "custom":
+        raise ScriptMissing(f"The request forces a call of the custom tool {choice['custom']['name']!r}; a script calls functions only.")
+    name = choice["function"]["name"]
     return frozenset({name}), name, True

@@ -22,6 +22,8 @@ _SNAPSHOTS = {
     "gpt-4.1-nano": "gpt-4.1-nano-2025-04-14",
 }
 """Undated names to the snapshot that answers under them (OpenAI's model pages)."""
+_DEPLOYED = "gpt-4o"
+"""What stands behind a deployment of Azure when a request names the deployment alone: the script knows no deployments."""
 _FINGERPRINT = "fp_0a1b2c3d4e"
 _TIERS = {"flex": "flex", "priority": "priority", "fast": "priority"}
 """The tier asked for to the one that is answered; all others are answered `default`."""
@@ -41,7 +43,7 @@ def render(serving: Serving, body: Mapping[str, Any], *, serial: int, created: i
         "id": f"chatcmpl-{serial:08x}",
         "object": "chat.completion",
         "created": created,
-        "model": dated(str(body["model"])),
+        "model": dated(body.get("model") or _DEPLOYED),
         "choices": [{"index": 0, "message": _message(serving), "logprobs": None, "finish_reason": serving.finish_reason}],
         "usage": {
             "prompt_tokens": prompt,

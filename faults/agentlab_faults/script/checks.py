@@ -7,7 +7,7 @@ from typing import Any
 
 from agentlab_faults.script.history import check_messages
 from agentlab_faults.script.offers import check_response_format, check_tool_choice, check_tools
-from agentlab_faults.script.refused import Refused, below_minimum, invalid_type, missing, unknown
+from agentlab_faults.script.refused import Refused, below_minimum, invalid_type, missing, optional, unknown
 
 __all__ = ["check"]
 
@@ -23,13 +23,18 @@ _PARAMETERS = frozenset(
 """What the endpoint takes (`CompletionCreateParams` of the openai SDK)."""
 _INTEGERS = ("max_completion_tokens", "max_tokens", "n")
 _DECIMALS = {"temperature": (0, 2), "top_p": (0, 1), "presence_penalty": (-2, 2), "frequency_penalty": (-2, 2)}
-_BOOLEANS = ("parallel_tool_calls", "logprobs", "stream", "store")
+_KINDS: Mapping[type, tuple[str, ...]] = {
+    bool: ("parallel_tool_calls", "logprobs", "stream", "store"),
+    str: ("user", "service_tier", "reasoning_effort", "verbosity", "prompt_cache_key", "safety_identifier"),
+    dict: ("metadata", "logit_bias", "stream_options", "prediction", "web_search_options"),
+}
 
 
-def check(body: Mapping[str, Any]) -> None:
-    """Raises Refused with the provider's first complaint about the request's body."""
-    if not body.get("model"):
+def check(body: Mapping[str, Any], *, deployed: bool = False) -> None:
+    """Raises Refused with the provider's first complaint about the request's body. Only a body to a deployment may name no model."""
+    if not body.get("model") and not deployed:
         raise Refused("you must provide a model parameter")
+    optional(body, "model", "model", str)
     if "messages" not in body:
         raise missing("messages")
     for name in body:
@@ -39,9 +44,9 @@ def check(body: Mapping[str, Any]) -> None:
     check_tools(body)
     check_tool_choice(body)
     _check_numbers(body)
-    for name in _BOOLEANS:
-        if body.get(name) is not None and not isinstance(body[name], bool):
-            raise invalid_type(name, "a boolean", body[name])
+    for kind, names in _KINDS.items():
+        for name in names:
+            optional(body, name, name, kind)
     check_response_format(body)
 
 

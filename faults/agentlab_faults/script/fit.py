@@ -7,12 +7,15 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from agentlab_faults.script.schemas import referred
 from agentlab_faults.script.spec import ScriptMissing
 
 __all__ = ["fit"]
 
 _DEPTH = 30
 """References within references that are followed."""
+_MOST = 100_000
+"""Values within a value, and characters of a text, beyond which a schema asks for more than a script should make up."""
 _FORMATS = {
     "date-time": "2000-01-01T00:00:00Z",
     "date": "2000-01-01",
@@ -31,7 +34,8 @@ def fit(words: Any, schema: Mapping[str, Any]) -> Any:
     """A value of `schema`. An object's members and a list's items are kept where they fit, a text goes into every text field that has
     room for it; all else is the least there is (false, 0, an empty list, the first of an enumeration).
 
-    Raises ScriptMissing if a text field wants a pattern that the words do not have, or if no finite value fits.
+    `schema` is one that the provider accepts (`schemas.complaint`). Raises ScriptMissing if a text field wants a pattern that the words do
+    not have, or if no value fits that is finite and of a sensible size.
     """
     return _Fitting(schema).value(words, schema, ())
 
@@ -45,10 +49,14 @@ class _Fitting:
 
     def __init__(self, root: Mapping[str, Any]) -> None:
         self._root = root
+        self._made = 0
 
-    def value(self, words: Any, schema: Mapping[str, Any], open_: Open) -> Any:
-        if len(open_) > _DEPTH:
+    def value(self, words: Any, schema: Mapping[str, Any] | bool, open_: Open) -> Any:
+        self._made += 1
+        if len(open_) > _DEPTH or self._made > _MOST:
             raise ScriptMissing("The agent wants an answer of a schema without a finite value; write the script's `say` as an object.")
+        if isinstance(schema, bool):
+            return words
         if "$ref" in schema:
             return self.value(words, _referred(schema["$ref"], self._root), (*open_, schema["$ref"]))
         if "const" in schema:
@@ -59,16 +67,16 @@ class _Fitting:
             if key in schema:
                 return self.value(words, self._branch(words, schema[key], open_), open_)
         if "allOf" in schema:
-            return self.value(words, _merged(schema, self._root), open_)
+            return self.value(words, _merged(schema, self._root), (*open_, "allOf"))
         kind = _kind(words, schema)
         if kind == "object":
             return self._object(words, schema, open_)
         return self._array(words, schema, open_) if kind == "array" else _scalar(words, kind, schema)
 
-    def _branch(self, words: Any, branches: list[Mapping[str, Any]], open_: Open) -> Mapping[str, Any]:
+    def _branch(self, words: Any, branches: list[Mapping[str, Any] | bool], open_: Open) -> Mapping[str, Any] | bool:
         """The branch that suits the words, else the first that leads to no schema in which we are already."""
         suiting = [branch for branch in branches if _suits(words, _followed(branch, self._root))]
-        closed = [branch for branch in branches if branch.get("$ref") not in open_]
+        closed = [branch for branch in branches if isinstance(branch, bool) or branch.get("$ref") not in open_]
         return next(iter([*suiting, *closed, *branches]))
 
     def _object(self, words: Any, schema: Mapping[str, Any], open_: Open) -> dict[str, Any]:
@@ -86,18 +94,20 @@ class _Fitting:
         items = schema.get("items")
         items = items if isinstance(items, Mapping) else {}
         prefix = schema.get("prefixItems") or ()
-        least = max(int(schema.get("minItems", 0)), len(prefix))
+        least = _sensible(max(int(schema.get("minItems", 0)), len(prefix)))
         given: list[Any] = list(words) if isinstance(words, list) else []
         given += [_inner(words)] * (least - len(given))
         return [self.value(word, prefix[n] if n < len(prefix) else items, open_) for n, word in enumerate(given)]
 
 
 def _referred(reference: str, root: Mapping[str, Any]) -> Mapping[str, Any]:
-    found: Any = root
-    for step in reference.removeprefix("#").strip("/").split("/"):
-        if step:
-            found = found[step.replace("~1", "/").replace("~0", "~")]
-    return found if isinstance(found, Mapping) else {}
+    return referred(reference, root) or {}
+
+
+def _sensible(size: int) -> int:
+    if size > _MOST:
+        raise ScriptMissing(f"The agent wants an answer of at least {size} characters or items; that is more than a script makes up.")
+    return size
 
 
 def _merged(schema: Mapping[str, Any], root: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,7 +124,9 @@ def _merged(schema: Mapping[str, Any], root: Mapping[str, Any]) -> dict[str, Any
     return merged
 
 
-def _followed(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
+def _followed(schema: Mapping[str, Any] | bool, root: Mapping[str, Any]) -> Mapping[str, Any]:
+    if isinstance(schema, bool):
+        return {}
     return _referred(schema["$ref"], root) if "$ref" in schema else schema
 
 
@@ -164,6 +176,16 @@ def _scalar(words: Any, kind: str, schema: Mapping[str, Any]) -> Any:
 
 def _number(schema: Mapping[str, Any], *, whole: bool) -> float:
     """0 if it is allowed, else the number nearest to the lower bound, else to the upper one."""
+    try:
+        found = next((number for number in _tried(schema, whole=whole) if _allowed(number, schema)), None)
+        if found is not None:
+            return int(found) if whole else float(found)
+    except ArithmeticError:  # bounds beyond the floats
+        pass
+    raise ScriptMissing(f"The agent wants a number that none fits ({dict(schema)}); write the script's `say` as an object that has one.")
+
+
+def _tried(schema: Mapping[str, Any], *, whole: bool) -> list[float]:
     step = schema.get("multipleOf", 1 if whole else None)
     low = schema.get("minimum", schema.get("exclusiveMinimum"))
     high = schema.get("maximum", schema.get("exclusiveMaximum"))
@@ -174,12 +196,7 @@ def _number(schema: Mapping[str, Any], *, whole: bool) -> float:
         tried += [high, high - 1] if step is None else [high // step * step, (-(-high // step) - 1) * step]
     if low is not None and high is not None:
         tried.append((low + high) / 2)
-    found = next((number for number in tried if _allowed(number, schema)), None)
-    if found is None:
-        raise ScriptMissing(
-            f"The agent wants a number that none fits ({dict(schema)}); write the script's `say` as an object that has one."
-        )
-    return int(found) if whole else float(found)
+    return tried
 
 
 def _allowed(number: float, schema: Mapping[str, Any]) -> bool:
@@ -194,8 +211,18 @@ def _allowed(number: float, schema: Mapping[str, Any]) -> bool:
 def _string(words: Any, schema: Mapping[str, Any]) -> str:
     text = words if isinstance(words, str) else "" if words is None else json.dumps(words, ensure_ascii=False)
     text = _FORMATS.get(str(schema.get("format")), text)
-    text = text.ljust(int(schema.get("minLength", 0)), ".")[: schema.get("maxLength")]
+    text = text.ljust(_sensible(int(schema.get("minLength", 0))), ".")
+    if "maxLength" in schema:
+        text = text[: int(schema["maxLength"])]
     pattern = schema.get("pattern")
-    if pattern and not re.search(pattern, text):
+    if pattern and not _matches(pattern, text):
         raise ScriptMissing(f"The agent wants a text that matches {pattern!r}; write the script's `say` as an object that has one.")
     return text
+
+
+def _matches(pattern: str, text: str) -> bool:
+    """Whether the text has the pattern; not if the pattern is of a dialect that we cannot read (`\\p{L}`)."""
+    try:
+        return re.search(pattern, text) is not None
+    except (re.error, OverflowError, RecursionError):
+        return False

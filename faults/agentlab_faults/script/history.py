@@ -1,4 +1,7 @@
-"""The provider's checks of a request's messages: roles and contents, and that every tool call has its result right behind it."""
+"""The provider's checks of a request's messages: roles and contents, and that every tool call has its result right behind it.
+
+A call in the history may name a tool that is not offered (the provider does not mind either), but no name that a tool cannot have.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,17 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from agentlab_faults.script.refused import Refused, empty_array, invalid_type, missing, too_long, unsupported
+from agentlab_faults.script.refused import Refused, empty_array, invalid_type, member, missing, too_long, unsupported
 
 __all__ = ["NAME", "check_messages", "check_name"]
 
 _ROLES = ("system", "assistant", "user", "function", "tool", "developer")
 _INSTEAD_OF_CONTENT = ("tool_calls", "function_call", "refusal", "audio")
 """What stands in for an assistant's content."""
+_PARTS: Mapping[str, type] = {"text": str, "image_url": dict, "input_audio": dict, "refusal": str, "audio": dict, "file": dict}
+"""Kinds of content parts, and the JSON type of what each holds under its own name."""
+_INPUTS = {"function": "arguments", "custom": "input"}
+"""Kinds of tool calls, and where the model's input to them stands."""
 NAME = re.compile(r"[a-zA-Z0-9_-]+")
 """Names of functions."""
 
@@ -56,8 +63,25 @@ def _check_shape(message: Any, at: str) -> None:
     content = message.get("content")
     if content is not None and not isinstance(content, str | list):
         raise invalid_type(f"{at}.content", "one of a string or array of objects", content)
+    for index, part in enumerate(content if isinstance(content, list) else ()):
+        _check_part(part, f"{at}.content[{index}]")
+    call_id = message.get("tool_call_id")
+    if call_id is not None and not isinstance(call_id, str):
+        raise invalid_type(f"{at}.tool_call_id", "a string", call_id)
     if message.get("tool_calls") is not None:
         _check_calls(message["tool_calls"], f"{at}.tool_calls")
+
+
+def _check_part(part: Any, at: str) -> None:
+    if not isinstance(part, dict):
+        raise invalid_type(at, "an object", part)
+    kind = member(part, "type", f"{at}.type", str)
+    if kind not in _PARTS:
+        raise unsupported(f"{at}.type", kind, tuple(_PARTS))
+    if _PARTS[kind] is str:
+        member(part, kind, f"{at}.{kind}", str)
+    else:
+        member(part, kind, f"{at}.{kind}", dict)
 
 
 def _check_calls(calls: Any, at: str) -> None:
@@ -69,23 +93,18 @@ def _check_calls(calls: Any, at: str) -> None:
         place = f"{at}[{index}]"
         if not isinstance(call, dict):
             raise invalid_type(place, "an object", call)
-        for name in ("id", "type"):
-            if name not in call:
-                raise missing(f"{place}.{name}")
-        if call["type"] == "function":
-            _check_function(call, place)
+        member(call, "id", f"{place}.id", str)
+        kind = member(call, "type", f"{place}.type", str)
+        if kind not in _INPUTS:
+            raise unsupported(f"{place}.type", kind, tuple(_INPUTS))
+        _check_call(call, kind, place)
 
 
-def _check_function(call: Mapping[str, Any], place: str) -> None:
-    function = call.get("function")
-    if not isinstance(function, dict):
-        raise missing(f"{place}.function")
-    for name in ("name", "arguments"):
-        if name not in function:
-            raise missing(f"{place}.function.{name}")
-    check_name(function["name"], f"{place}.function.name")
-    if not isinstance(function["arguments"], str):
-        raise invalid_type(f"{place}.function.arguments", "a string", function["arguments"])
+def _check_call(call: Mapping[str, Any], kind: str, place: str) -> None:
+    at = f"{place}.{kind}"
+    called = member(call, kind, at, dict)
+    check_name(member(called, "name", f"{at}.name", str), f"{at}.name")
+    member(called, _INPUTS[kind], f"{at}.{_INPUTS[kind]}", str)
 
 
 def _stands_in(message: Mapping[str, Any]) -> bool:
@@ -103,7 +122,7 @@ def _check_order(messages: Sequence[Mapping[str, Any]]) -> None:
             continue
         if waiting:
             raise _orphans(waiting, index)
-        ids = [str(call["id"]) for call in message.get("tool_calls") or ()] if message["role"] == "assistant" else []
+        ids = [call["id"] for call in message.get("tool_calls") or ()] if message["role"] == "assistant" else []
         asked, waiting = set(ids), dict.fromkeys(ids)
     if waiting:
         raise _orphans(waiting, len(messages))

@@ -7,12 +7,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from agentlab_faults.script.history import check_name
-from agentlab_faults.script.refused import Refused, empty_array, invalid_type, missing, too_long, unsupported
+from agentlab_faults.script.refused import Refused, empty_array, invalid_type, member, missing, optional, too_long, unsupported
+from agentlab_faults.script.schemas import complaint
 
 __all__ = ["check_response_format", "check_tool_choice", "check_tools"]
 
 _MOST_TOOLS = 128
+_KINDS = ("function", "custom")
 _CHOICES = ("none", "auto", "required")
+_MODES = ("auto", "required")
 _accepted: list[Any] = []
 """The tools that were in order last time: an agent sends the same ones with every request."""
 _FORMATS = ("json_object", "json_schema", "text")
@@ -26,7 +29,7 @@ def check_tools(body: Mapping[str, Any]) -> None:
             if body.get(name) is not None:
                 raise Refused(f"Invalid value for '{name}': '{name}' is only allowed when 'tools' are specified.", param=name)
         return
-    if tools == _accepted:
+    if tools and tools == _accepted:
         return
     if not isinstance(tools, list):
         raise invalid_type("tools", "an array of objects", tools)
@@ -45,19 +48,23 @@ def _check_tool(tool: Any, at: str) -> None:
     kind = tool.get("type")
     if kind is None:
         raise missing(f"{at}.type")
-    if kind not in {"function", "custom"}:
-        raise unsupported(f"{at}.type", kind, ("function", "custom"))
-    if kind not in tool:
-        raise missing(f"{at}.{kind}")
-    function = tool[kind]
-    if "name" not in function:
-        raise missing(f"{at}.{kind}.name")
-    check_name(function["name"], f"{at}.{kind}.name")
-    if kind == "function" and function.get("parameters"):
-        complaint = _complaint(function["parameters"], strict=function.get("strict") is True)
-        if complaint:
-            text = f"Invalid schema for function '{function['name']}': {complaint}"
-            raise Refused(text, param=f"{at}.function.parameters", code="invalid_function_parameters")
+    if kind not in _KINDS:
+        raise unsupported(f"{at}.type", kind, _KINDS)
+    function = member(tool, kind, f"{at}.{kind}", dict)
+    check_name(member(function, "name", f"{at}.{kind}.name", str), f"{at}.{kind}.name")
+    if kind == "function":
+        _check_parameters(function, f"{at}.function")
+
+
+def _check_parameters(function: Mapping[str, Any], at: str) -> None:
+    optional(function, "description", f"{at}.description", str)
+    optional(function, "strict", f"{at}.strict", bool)
+    parameters = function.get("parameters")
+    if parameters is None or parameters == {}:
+        return
+    if wrong := complaint(parameters, strict=function.get("strict") is True):
+        text = f"Invalid schema for function '{function['name']}': {wrong}"
+        raise Refused(text, param=f"{at}.parameters", code="invalid_function_parameters")
 
 
 def check_tool_choice(body: Mapping[str, Any]) -> None:
@@ -71,29 +78,42 @@ def check_tool_choice(body: Mapping[str, Any]) -> None:
         return
     if not isinstance(choice, dict):
         raise invalid_type("tool_choice", "one of one of 'none', 'auto', or 'required' or object", choice)
-    kind = choice.get("type")
-    if kind == "allowed_tools":
-        named = [_name(tool, "function") for tool in (choice.get("allowed_tools") or {}).get("tools") or ()]
-    else:
-        named = [_chosen(choice, "custom" if kind == "custom" else "function")]
-    offered = {_name(tool, str(tool["type"])) for tool in body["tools"]}
-    for name in named:
-        if name not in offered:
+    kind = member(choice, "type", "tool_choice.type", str)
+    if kind not in (*_KINDS, "allowed_tools"):
+        raise unsupported("tool_choice.type", kind, (*_KINDS, "allowed_tools"))
+    named = _allowed(choice) if kind == "allowed_tools" else [_chosen(choice, kind, "tool_choice")]
+    offered = {(tool["type"], tool[tool["type"]]["name"]) for tool in body["tools"]}
+    for wanted, name in named:
+        if (wanted, name) not in offered:
             raise Refused(
-                f"Invalid value for 'tool_choice': no function named '{name}' was specified in the 'tools' parameter.", param="tool_choice"
+                f"Invalid value for 'tool_choice': no {wanted} named '{name}' was specified in the 'tools' parameter.", param="tool_choice"
             )
 
 
-def _chosen(choice: Mapping[str, Any], kind: str) -> str:
-    if not isinstance(choice.get(kind), dict):
-        raise missing(f"tool_choice.{kind}")
-    if "name" not in choice[kind]:
-        raise missing(f"tool_choice.{kind}.name")
-    return str(choice[kind]["name"])
+Named = tuple[str, str]
+"""(kind, name) of a tool."""
 
 
-def _name(tool: Mapping[str, Any], kind: str) -> str:
-    return str((tool.get(kind) or {}).get("name"))
+def _allowed(choice: Mapping[str, Any]) -> list[Named]:
+    at = "tool_choice.allowed_tools"
+    allowed = member(choice, "allowed_tools", at, dict)
+    mode = member(allowed, "mode", f"{at}.mode", str)
+    if mode not in _MODES:
+        raise unsupported(f"{at}.mode", mode, _MODES)
+    named: list[Named] = []
+    for index, tool in enumerate(member(allowed, "tools", f"{at}.tools", list)):
+        place = f"{at}.tools[{index}]"
+        if not isinstance(tool, dict):
+            raise invalid_type(place, "an object", tool)
+        kind = member(tool, "type", f"{place}.type", str)
+        if kind not in _KINDS:
+            raise unsupported(f"{place}.type", kind, _KINDS)
+        named.append(_chosen(tool, kind, place))
+    return named
+
+
+def _chosen(choice: Mapping[str, Any], kind: str, at: str) -> Named:
+    return kind, member(member(choice, kind, f"{at}.{kind}", dict), "name", f"{at}.{kind}.name", str)
 
 
 def check_response_format(body: Mapping[str, Any]) -> None:
@@ -117,54 +137,10 @@ def check_response_format(body: Mapping[str, Any]) -> None:
 
 def _check_json_schema(form: Mapping[str, Any]) -> None:
     at = "response_format.json_schema"
-    wrapped = form.get("json_schema")
-    if not isinstance(wrapped, dict):
-        raise missing(at)
-    for name in ("name", "schema"):
-        if name not in wrapped:
-            raise missing(f"{at}.{name}")
-    complaint = _complaint(wrapped["schema"], strict=wrapped.get("strict") is True)
-    if complaint:
-        raise Refused(f"Invalid schema for response_format '{wrapped['name']}': {complaint}", param="response_format")
-
-
-def _complaint(schema: Any, *, strict: bool) -> str | None:
-    """What is wrong with a schema of parameters or of an answer; None if nothing is."""
-    if not isinstance(schema, dict):
-        return f"{json.dumps(schema)} is not of type 'object', 'boolean'."
-    kind = schema.get("type")
-    if kind != "object" and not ("anyOf" in schema or "$ref" in schema):
-        named = f'type: "{kind}"'
-        return f"schema must be a JSON Schema of 'type: \"object\"', got '{named}'."
-    return _inside(schema, (), strict=strict)
-
-
-def _inside(schema: Any, context: tuple[str, ...], *, strict: bool) -> str | None:
-    if not isinstance(schema, dict):
-        return None
-    own = _own(schema, strict=strict)
-    if own:
-        return f"In context={context!r}, {own}"
-    for key in ("properties", "$defs", "definitions"):
-        for name, member in (schema.get(key) or {}).items():
-            if complaint := _inside(member, (*context, key, name), strict=strict):
-                return complaint
-    for key in ("anyOf", "allOf", "oneOf"):
-        for index, member in enumerate(schema.get(key) or ()):
-            if complaint := _inside(member, (*context, key, str(index)), strict=strict):
-                return complaint
-    return _inside(schema.get("items"), (*context, "items"), strict=strict)
-
-
-def _own(schema: Mapping[str, Any], *, strict: bool) -> str | None:
-    if schema.get("type") == "array" and "items" not in schema and "prefixItems" not in schema:
-        return "array schema missing items."
-    if not strict or schema.get("type") != "object":
-        return None
-    if schema.get("additionalProperties") is not False:
-        return "'additionalProperties' is required to be supplied and to be false."
-    names = list(schema.get("properties") or {})
-    absent = [name for name in names if name not in (schema.get("required") or ())]
-    if absent:
-        return f"'required' is required to be supplied and to be an array including every key in properties. Missing '{absent[0]}'."
-    return None
+    wrapped = member(form, "json_schema", at, dict)
+    check_name(member(wrapped, "name", f"{at}.name", str), f"{at}.name")
+    if "schema" not in wrapped:
+        raise missing(f"{at}.schema")
+    optional(wrapped, "strict", f"{at}.strict", bool)
+    if wrong := complaint(wrapped["schema"], strict=wrapped.get("strict") is True):
+        raise Refused(f"Invalid schema for response_format '{wrapped['name']}': {wrong}", param="response_format")

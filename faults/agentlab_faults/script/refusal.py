@@ -1,6 +1,8 @@
 """What OpenAI Chat Completions refuses before any model runs, with its own bodies.
 
 Wordings are those of the provider's answers in public issue threads and of `error-openai-*` samples; match on code, type and status.
+A history whose calls name a tool that cannot be (`no such tool!`) is refused; names that are merely not offered are accepted, as the
+provider accepts them, since tools come and go in the course of a conversation.
 """
 
 from __future__ import annotations
@@ -12,22 +14,21 @@ from typing import Any
 
 from agentlab_faults.exchange import Exchange, WireRequest
 from agentlab_faults.script.checks import check
+from agentlab_faults.script.keys import check_key, is_deployment
 from agentlab_faults.script.refused import Refused
 from agentlab_faults.script.spec import ScriptMissing
 
 __all__ = ["headers", "refuse"]
 
-_BEARER = re.compile(r"Bearer ([\x21-\x7e]+)")
-_NO_KEY = (
-    "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth (i.e. Authorization: "
-    "Bearer YOUR_KEY). You can obtain an API key from https://platform.openai.com/account/api-keys."
-)
-_BAD_KEY = "Incorrect API key provided: {}. You can find your API key at https://platform.openai.com/account/api-keys."
 _BAD_JSON = (
     "We could not parse the JSON body of your request. (HINT: This likely means you aren't using your HTTP library correctly. The OpenAI "
     "API expects a JSON payload, but what was sent was not valid JSON. If you have trouble figuring out how to fix this, please contact us "
     "through our help center at help.openai.com.)"
 )
+_DEEPEST = 200
+"""Objects and arrays within each other; a bound of ours, far above what requests have and below what a parser's stack holds."""
+_MAYBE_BROKEN = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]|\x00")
+"""Bytes without which no half of a surrogate pair can be in the body."""
 
 
 def headers(serial: int, *, milliseconds: int = 12) -> tuple[tuple[str, str], ...]:
@@ -53,9 +54,10 @@ def refuse(request: WireRequest, body: Mapping[str, Any] | None = None, *, seria
     `body` is the request's body if it has been parsed already. Raises ScriptMissing for what the provider can do and the script cannot.
     """
     try:
-        _check_key(request.headers.get("authorization", ""))
+        check_key(request)
         parsed = _parsed(request.body) if body is None else body
-        check(parsed)
+        _check_plain(request.body, parsed)
+        check(parsed, deployed=is_deployment(request))
     except Refused as refused:
         return _answer(refused, serial)
     _check_scripted(parsed)
@@ -63,26 +65,40 @@ def refuse(request: WireRequest, body: Mapping[str, Any] | None = None, *, seria
 
 
 def _answer(refused: Refused, serial: int) -> Exchange:
-    error = {"message": refused.message, "type": "invalid_request_error", "param": refused.param, "code": refused.code}
+    error = {"message": refused.message, "type": refused.kind, "param": refused.param, "code": refused.code}
     content = json.dumps({"error": error}, ensure_ascii=False, indent=2).encode()
     return Exchange(refused.status, headers(serial), (content,))
-
-
-def _check_key(authorization: str) -> None:
-    if not authorization.removeprefix("Bearer").strip():
-        raise Refused(_NO_KEY, code="invalid_api_key", status=401)
-    if not _BEARER.fullmatch(authorization):
-        raise Refused(_BAD_KEY.format("***"), code="invalid_api_key", status=401)
 
 
 def _parsed(content: bytes) -> Mapping[str, Any]:
     try:
         parsed = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         parsed = None
     if not isinstance(parsed, dict):
         raise Refused(_BAD_JSON)
     return parsed
+
+
+def _check_plain(content: bytes, parsed: Mapping[str, Any]) -> None:
+    """Raises Refused unless the body is text that can be written again, and no deeper than anyone nests."""
+    if content.count(b"{") + content.count(b"[") > _DEEPEST and _deep(parsed):
+        raise Refused(_BAD_JSON)
+    if _MAYBE_BROKEN.search(content):
+        try:
+            json.dumps(parsed, ensure_ascii=False).encode()
+        except UnicodeEncodeError:  # half a surrogate pair
+            raise Refused(_BAD_JSON) from None
+
+
+def _deep(parsed: Mapping[str, Any]) -> bool:
+    level: list[Any] = [parsed]
+    for _ in range(_DEEPEST):
+        inner = [member for outer in level for member in (outer.values() if isinstance(outer, dict) else outer)]
+        level = [member for member in inner if isinstance(member, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 def _check_scripted(body: Mapping[str, Any]) -> None:

@@ -2,18 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
-__all__ = ["Refused", "below_minimum", "empty_array", "invalid_type", "missing", "one_of", "too_long", "unknown", "unsupported"]
+__all__ = [
+    "Refused",
+    "below_minimum",
+    "empty_array",
+    "invalid_type",
+    "member",
+    "missing",
+    "one_of",
+    "optional",
+    "too_long",
+    "unknown",
+    "unsupported",
+]
+
+_EXPECTED: dict[type, str] = {str: "a string", dict: "an object", list: "an array", bool: "a boolean"}
 
 
 class Refused(Exception):  # noqa: N818  # it is the provider's answer, not an error of ours
     """The provider answers `status` with an error body instead of asking a model."""
 
-    def __init__(self, message: str, *, param: str | None = None, code: str | None = None, status: int = 400) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        status: int = 400,
+        kind: str | None = "invalid_request_error",
+    ) -> None:
         super().__init__(message)
-        self.message, self.param, self.code, self.status = message, param, code, status
+        self.message, self.param, self.code, self.status, self.kind = message, param, code, status, kind
 
 
 def missing(param: str) -> Refused:
@@ -29,6 +51,26 @@ def unknown(param: str) -> Refused:
 def invalid_type(param: str, expected: str, value: Any) -> Refused:
     """A value of the wrong JSON type."""
     return Refused(f"Invalid type for '{param}': expected {expected}, but got {_named(value)} instead.", param=param, code="invalid_type")
+
+
+_Value = TypeVar("_Value", str, bool, dict[str, Any], list[Any])
+
+
+def member(holder: Mapping[str, Any], name: str, at: str, kind: type[_Value]) -> _Value:
+    """A member that must be there and have a JSON type. Raises Refused."""
+    if name not in holder:
+        raise missing(at)
+    value = holder[name]
+    if not isinstance(value, kind):
+        raise invalid_type(at, _EXPECTED[kind], value)
+    return value
+
+
+def optional(holder: Mapping[str, Any], name: str, at: str, kind: type) -> None:
+    """Raises Refused if a member is there, is not null, and has another JSON type."""
+    value = holder.get(name)
+    if value is not None and not isinstance(value, kind):
+        raise invalid_type(at, _EXPECTED[kind], value)
 
 
 def empty_array(param: str) -> Refused:
