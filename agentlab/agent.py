@@ -93,7 +93,7 @@ class Agent:
             self._unfinished = None  # also if this turn is cancelled: an older one is not the last any more
             self._turns += 1
             self._effects.new_turn()
-            turn = self._turn(text)
+            turn = self._turn(text, first=self._turns == 1)
             self._history.add_user(text)
             return await self._answer(turn)
 
@@ -116,10 +116,10 @@ class Agent:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self.aclose()
 
-    def _turn(self, text: str) -> Turn:
+    def _turn(self, text: str, *, first: bool = False) -> Turn:
         return Turn(
             text=text,
-            first=self._turns == 1,
+            first=first,
             tenant=self.tenant,
             history=self._history,
             effects=self._effects,
@@ -147,7 +147,7 @@ class Agent:
             given = Given(f"I could not finish this: {turn.problem}", "", "full", 0.0)
         if given.said:
             self._history.add_assistant(given.said)
-        if self._cache is not None and status == "complete" and turn.first and self._toolbox.only_cacheable(turn.succeeded):
+        if self._cache is not None and status == "complete" and turn.first and self._toolbox.cacheable(turn):
             self._cache.put(self.tenant, turn.text, given.text)
         effects = turn.effects.this_turn
         return Reply(
@@ -177,5 +177,5 @@ def _status(turn: Turn, given: Given | None) -> Status:
 
 
 def _failure(turn: Turn) -> AgentlabError | None:
-    reasons = {**turn.withdrawn, **turn.failed}
-    return AgentlabError("; ".join(reasons.values())) if reasons else None
+    reasons = dict.fromkeys([*turn.withdrawn.values(), *(call.why for call in turn.failed.values())])
+    return AgentlabError("; ".join(reasons)) if reasons else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentlab.errors import InvalidAnswerError
-from agentlab.text import clean, without_thoughts
+from agentlab.text import as_text, clean, without_thoughts
 
 __all__ = ["Answer", "RequestedCall", "read_answer"]
 
@@ -51,14 +51,14 @@ def read_answer(completion: object, *, sent_characters: int, max_tokens: int) ->
         raise InvalidAnswerError("empty", "The model answered with nothing")
     if len(text) > max_tokens * LONGEST_PER_TOKEN:
         raise InvalidAnswerError("too_long", "The model's answer is longer than it can be")
-    usage = _get(completion, "usage")
+    usage, model = _get(completion, "usage"), _get(completion, "model")
     counted = (_tokens(usage, "prompt_tokens"), _tokens(usage, "completion_tokens"))
     estimated = not all(counted)
     written = len(text) + sum(len(str(call.arguments)) for call in calls)
     return Answer(
         text=text,
         calls=calls,
-        model=str(_get(completion, "model") or ""),
+        model=clean(model) if isinstance(model, str) else "",
         finish=str(finish),
         input_tokens=sent_characters // CHARACTERS_PER_TOKEN if estimated else counted[0],
         output_tokens=written // CHARACTERS_PER_TOKEN + 1 if estimated else counted[1],
@@ -119,8 +119,8 @@ def _check_finish(finish: object, calls: bool) -> None:
         raise InvalidAnswerError("cut", "The model's answer was cut at its maximum length", category="context")
     if finish == "content_filter":
         raise InvalidAnswerError("filtered", "The model's answer was withheld by a content filter", category="content_filter")
-    if finish not in ACCEPTED:
-        raise InvalidAnswerError("unfinished", f"The model's answer did not finish properly (finish reason {finish!r})")
+    if not isinstance(finish, str) or finish not in ACCEPTED:
+        raise InvalidAnswerError("unfinished", f"The model's answer did not finish properly (finish reason {as_text(finish)[:100]!r})")
     if finish == "tool_calls" and not calls:
         raise InvalidAnswerError("lost_calls", "The model's answer announces tool calls but has none")
 

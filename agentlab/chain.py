@@ -113,7 +113,7 @@ class _Call:
                 answer = await self._resized()
             except GaveUpError as error:
                 raise self._failed(error.failures) from error.failures[-1].error
-            span.set_attribute(telemetry.RESPONSE_MODEL, answer.model)
+            span.set_attribute(telemetry.RESPONSE_MODEL, answer.model[: telemetry.LONGEST])
             span.set_attribute(telemetry.RESPONSE_FINISH_REASONS, (answer.finish,))
             span.set_attribute(telemetry.INPUT_TOKENS, answer.input_tokens)
             span.set_attribute(telemetry.OUTPUT_TOKENS, answer.output_tokens)

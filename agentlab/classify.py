@@ -21,7 +21,7 @@ CODES: tuple[tuple[Category, re.Pattern[str]], ...] = (
         "budget",
         re.compile(
             r"insufficient_quota|credit_balance_exhausted|\w*spend_limit\w*|organization_usage_limit_exceeded|billing_error|budget_exceeded"
-            r"|\w*PerDay\w*",
+            r"|[\w-]*PerDay[\w-]*",
             re.IGNORECASE,
         ),
     ),
@@ -70,6 +70,8 @@ class Classified:
     timed_out: bool = False
     unsent: bool = False
     """The request certainly never left."""
+    declined: bool = False
+    """A provider's code or an HTTP status says that the request was not carried out; words in a message say no such thing."""
     should_retry: bool | None = None
     """What the provider's `x-should-retry` header asked for, if it was sent."""
 
@@ -86,6 +88,7 @@ def classify(error: BaseException) -> Classified:
         counts=_counts(category, facts),
         timed_out=bool(facts.names & TIMEOUTS),
         unsent=bool(facts.names & UNSENT),
+        declined=facts.declined,
         should_retry={"true": True, "false": False}.get(facts.header("x-should-retry").lower()),
     )
 
@@ -109,7 +112,10 @@ class _Facts:
     @classmethod
     def of(cls, error: BaseException) -> _Facts:
         chain = list(_chain(error))
+        response = _attribute(error, "response")
         status = _attribute(error, "status_code")
+        if status is None:  # httpx and requests keep it there
+            status = _attribute(response, "status_code")
         body = _attribute(error, "body")
         words = [_attribute(error, "code"), _attribute(error, "type"), *_words(body)]
         return cls(
@@ -117,11 +123,15 @@ class _Facts:
             message=" ".join(_text(link) for link in chain)[:20_000],
             status=status if isinstance(status, int) and not isinstance(status, bool) else None,
             names=frozenset(kind.__name__ for link in chain for kind in type(link).__mro__),
-            headers=_attribute(_attribute(error, "response"), "headers"),
+            headers=_attribute(response, "headers"),
         )
 
     def category(self) -> Category:
         return self._by_words() or self._by_message() or self._by_status() or self._by_class()
+
+    @property
+    def declined(self) -> bool:
+        return (self._by_words() or self._by_status() or "transient") != "transient"
 
     def header(self, name: str) -> str:
         get = _attribute(self.headers, "get")

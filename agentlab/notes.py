@@ -9,10 +9,9 @@ __all__ = ["effects_note", "failures_note", "with_notes"]
 
 def failures_note(turn: Turn) -> str:
     """What could not be done, by tool; empty if nothing failed."""
-    tools = {**turn.withdrawn, **turn.failed}
-    if not tools:
+    if not turn.missing:
         return ""
-    return f"Note: I could not use {_and(sorted(tools))} (unavailable just now), so whatever needed it is missing here."
+    return f"Note: I could not use {_and(turn.missing)} (unavailable just now), so whatever needed it is missing here."
 
 
 def effects_note(turn: Turn) -> str:

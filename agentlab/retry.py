@@ -96,9 +96,13 @@ class _Attempts:
         return self.policies.get(failure.classified.category) or self.policies["transient"]
 
     def _allowed(self) -> bool:
-        """Whether the last failure's category has retries left. `x-should-retry` may forbid them, or allow what we would not try."""
+        """Whether the last failure's category has retries left.
+
+        `x-should-retry` may forbid them, or allow them after a refusal that we know nothing better about; it never makes a bad key good.
+        """
         last = self.failures[-1].classified
-        if last.should_retry is False or (last.category not in self.policies and not last.should_retry):
+        allowed = last.category in self.policies or (last.category == "permanent" and last.should_retry)
+        if last.should_retry is False or not allowed:
             return False
         same = sum(failure.classified.category == last.category for failure in self.failures)
         return same <= self._policy(self.failures[-1]).retries

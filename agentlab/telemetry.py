@@ -39,6 +39,9 @@ BREAKER_NAME: Final = "agentlab.breaker.name"
 BREAKER_STATE: Final = "agentlab.breaker.state"
 STATUS: Final = "agentlab.status"
 
+LONGEST: Final = 200
+"""Characters of an attribute whose value comes from outside."""
+
 Attributes = Mapping[str, str | int | float | tuple[str, ...]]
 
 

@@ -21,12 +21,14 @@ from agentlab.errors import BreakerOpenError, InvalidArgumentsError, ToolFailedE
 from agentlab.retry import TOOL_POLICIES, Failure, GaveUpError, call_with_retries
 from agentlab.text import as_text, canonical, clean, cut
 from agentlab.tools import KEY, Tool
-from agentlab.turn import Turn
+from agentlab.turn import FailedCall, Turn
 
 __all__ = ["Observation", "Planned", "Toolbox"]
 
 LONGEST_RESULT = 20_000
 """Characters of a tool result that reach the model."""
+LONGEST_PROBLEM = 2_000
+"""Characters of a refusal, or of what is wrong with arguments, that reach the model."""
 SHARE = 0.7
 """Part of the remaining time that tool calls may use; the model still has to answer."""
 REASONS = {
@@ -78,16 +80,16 @@ class Toolbox:
 
     @property
     def broken(self) -> list[str]:
-        """Tools whose breaker lets no call through now."""
-        return [name for name, breaker in self._breakers.items() if not breaker.admits]
+        """Tools whose breaker is open now. One that is being probed is not broken."""
+        return [name for name, breaker in self._breakers.items() if breaker.state == "open"]
 
     def offered(self, without: Sequence[str] = ()) -> list[dict[str, Any]]:
         """The schemas of the tools that a model may call."""
         return [schema for name, schema in self._schemas.items() if name not in without]
 
-    def only_cacheable(self, names: set[str]) -> bool:
-        """Whether an answer made of these tools' results may be cached."""
-        return bool(names) and all(self._tools[name].cacheable for name in names)
+    def cacheable(self, turn: Turn) -> bool:
+        """Whether this turn's answer may be cached: made of results that all may be. A refusal tells things, too."""
+        return bool(turn.used) and turn.used == turn.succeeded and all(self._tools[name].cacheable for name in turn.used)
 
     def plan(self, call: RequestedCall, turn: Turn) -> Planned:
         """Read a call without running it."""
@@ -99,7 +101,7 @@ class Toolbox:
             # a write is never run on arguments that had to be guessed at, however well
             arguments = tool.validate(parse_arguments(call.arguments, repair=not tool.writes))
         except InvalidArgumentsError as error:
-            return Planned(call, problem=str(error))
+            return Planned(call, problem=cut(str(error), LONGEST_PROBLEM))
         return Planned(call, tool, arguments)
 
     async def run_all(self, planned: Sequence[Planned], turn: Turn) -> list[Observation]:
@@ -120,25 +122,27 @@ class Toolbox:
         if planned.tool is None:
             return Observation(json.dumps({"error": planned.problem}), planned.problem)
         began = time.monotonic()
-        attributes = {telemetry.TOOL_NAME: planned.tool.name, telemetry.TOOL_TYPE: "function", telemetry.TOOL_CALL_ID: planned.call.id}
+        call_id = planned.call.id[: telemetry.LONGEST]
+        attributes = {telemetry.TOOL_NAME: planned.tool.name, telemetry.TOOL_TYPE: "function", telemetry.TOOL_CALL_ID: call_id}
         with telemetry.span(telemetry.EXECUTE_TOOL, planned.tool.name, attributes):
             text, error = await self._observed(planned.tool, planned, turn)
         return Observation(text, error, time.monotonic() - began)
 
     async def _observed(self, tool: Tool, planned: Planned, turn: Turn) -> tuple[str, str]:
+        turn.used.add(tool.name)
         effect = self._effect(tool, planned.arguments, turn)
         if effect is not None and effect.state == "done":
             return f"This was done already in this turn, and is not done again. Its result: {_shown(effect.result, tool.name)}", ""
         try:
             result = await self._retried(tool, planned, effect, turn)
         except ToolRefusedError as refusal:
-            return json.dumps({"error": clean(str(refusal))}), ""
+            return json.dumps({"error": cut(clean(as_text(refusal)), LONGEST_PROBLEM)}), ""
         except ToolFailedError as failure:
-            self._note(tool, failure, turn)
+            self._note(planned, failure, turn)
             return json.dumps({"error": failure.sentence}), failure.sentence
         if effect is not None:
             turn.effects.confirm(effect, result)
-        turn.failed.pop(tool.name, None)
+        turn.failed.pop(planned.signature, None)
         turn.succeeded.add(tool.name)
         return _shown(result, tool.name), ""
 
@@ -148,11 +152,12 @@ class Toolbox:
         done = None if tool.repeatable else turn.effects.done_this_turn(tool.name, arguments)
         return done or turn.effects.begin(tool.name, arguments)
 
-    def _note(self, tool: Tool, failure: ToolFailedError, turn: Turn) -> None:
-        """Remember the failure, and withdraw the tool if its breaker is open now."""
-        turn.failed[tool.name] = failure.sentence
-        if not self._breakers[tool.name].admits:
-            turn.withdrawn[tool.name] = failure.sentence
+    def _note(self, planned: Planned, failure: ToolFailedError, turn: Turn) -> None:
+        """Remember the failure, and withdraw the tool if its breaker is open now (another call's probe may be under way)."""
+        name = planned.call.name
+        turn.failed[planned.signature] = FailedCall(name, failure.sentence)
+        if self._breakers[name].state == "open":
+            turn.withdrawn[name] = failure.sentence
 
     async def _retried(self, tool: Tool, planned: Planned, effect: Effect | None, turn: Turn) -> Any:
         """The checked result. Raises ToolFailedError or ToolRefusedError."""
@@ -202,7 +207,7 @@ class Toolbox:
             permit.succeed()
         elif found.counts and not (found.timed_out and cut_short):
             permit.fail()
-        certain = refused or found.unsent or found.category != "transient"
+        certain = refused or found.unsent or found.declined
         if effect is not None and certain and not was_unknown:
             effect.state = "refused"
 
@@ -223,8 +228,15 @@ def _shown(result: Any, tool: str) -> str:
     """A result as the model reads it: text, or JSON, bounded; emptiness is said."""
     if result is None or (isinstance(result, str | list | dict | tuple) and not result):
         return f"({tool} found nothing for these arguments)"
-    text = result if isinstance(result, str) else json.dumps(result, ensure_ascii=False, default=_plain)
-    return cut(clean(text), LONGEST_RESULT)
+    return cut(clean(result if isinstance(result, str) else _written(result)), LONGEST_RESULT)
+
+
+def _written(result: Any) -> str:
+    """JSON, or else the value's text: keys that are tuples, circles, and great depth are no JSON."""
+    try:
+        return json.dumps(result, ensure_ascii=False, default=_plain)
+    except Exception:  # noqa: BLE001  # a value's own way to write itself may raise anything; the tool has run all the same
+        return as_text(result)
 
 
 def _plain(value: Any) -> Any:

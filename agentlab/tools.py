@@ -114,13 +114,17 @@ class Tool:
         return result
 
     async def call(self, arguments: dict[str, Any], call_id: str | None = None) -> Any:
-        """Run the function: a coroutine function here, any other in a worker thread. `call_id` is for whoever watches."""
+        """Run the function: a coroutine function here, any other in a worker thread. What can be awaited is awaited.
+
+        `call_id` is for whoever watches.
+        """
         del call_id
         given = arguments if self.keyed else {name: value for name, value in arguments.items() if name != KEY}
         function = self.function if self._owner is None else functools.partial(self.function, self._owner)
         if inspect.iscoroutinefunction(self.function):
             return await function(**given)
-        return await asyncio.to_thread(function, **given)
+        result = await asyncio.to_thread(function, **given)
+        return await result if inspect.isawaitable(result) else result  # a wrapped or an object's coroutine function does not look like one
 
     @property
     def _read(self) -> _Signature:
@@ -129,8 +133,8 @@ class Tool:
 
 @functools.lru_cache(maxsize=1024)
 def _signature(function: Callable[..., Any], name: str, description: str, method: bool) -> _Signature:
-    """Read the signature with pydantic, which is loaded here and not before. Raises TypeError for a parameter without annotation."""
-    from pydantic import ConfigDict, TypeAdapter, create_model  # noqa: PLC0415  # loaded at first use: importing agentlab stays cheap
+    """Read the signature with pydantic, which is loaded here. Raises TypeError for a parameter that cannot be shown to a model."""
+    from pydantic import BaseModel, ConfigDict, TypeAdapter, create_model  # noqa: PLC0415  # loaded at first use: importing agentlab stays cheap
 
     read = inspect.signature(function, eval_str=True)
     parameters = list(read.parameters.values())[1 if method else 0 :]
@@ -140,6 +144,8 @@ def _signature(function: Callable[..., Any], name: str, description: str, method
             continue
         if parameter.annotation is parameter.empty or parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}:
             raise TypeError(f"The tool {name!r} needs a plain annotated parameter instead of {str(parameter)!r}.")
+        if parameter.name.startswith("_") or (parameter.name.startswith("model_") and hasattr(BaseModel, parameter.name)):
+            raise TypeError(f"The tool {name!r} needs another name for its parameter {parameter.name!r}: pydantic keeps it for itself.")
         fields[parameter.name] = (parameter.annotation, ... if parameter.default is parameter.empty else parameter.default)
     config = ConfigDict(extra="forbid", allow_inf_nan=False)
     arguments = create_model(f"{name}_arguments", __config__=config, **fields)

@@ -11,7 +11,15 @@ from agentlab.errors import AgentlabError, BoundExceededError
 from agentlab.history import History
 from agentlab.result import Step
 
-__all__ = ["Turn"]
+__all__ = ["FailedCall", "Turn"]
+
+
+@dataclass(frozen=True, slots=True)
+class FailedCall:
+    """A call that failed for good: its tool, and why."""
+
+    tool: str
+    why: str
 
 
 @dataclass(slots=True, kw_only=True)
@@ -20,7 +28,7 @@ class Turn:
 
     text: str
     first: bool
-    """The conversation begins with it."""
+    """The conversation begins with it, and it is not resumed: nothing else is in its answer."""
     tenant: str
     history: History
     effects: Effects
@@ -33,8 +41,10 @@ class Turn:
     """Models that this turn asks last."""
     withdrawn: dict[str, str] = field(default_factory=dict)
     """Tools that are not offered any more, and why."""
-    failed: dict[str, str] = field(default_factory=dict)
-    """Tools whose last call in this turn failed for good, and why."""
+    failed: dict[str, FailedCall] = field(default_factory=dict)
+    """Calls that failed for good in this turn and were not made with success since, by their signature."""
+    used: set[str] = field(default_factory=set)
+    """Tools that were run in this turn, however it ended."""
     succeeded: set[str] = field(default_factory=set)
     """Tools that gave a result in this turn."""
     seen: Counter[str] = field(default_factory=Counter)
@@ -47,6 +57,11 @@ class Turn:
     """The model went round in circles: it may not call tools any more."""
     problem: AgentlabError | None = None
     """Why the agent itself could not finish."""
+
+    @property
+    def missing(self) -> list[str]:
+        """The names of the tools that something in this turn did without."""
+        return sorted({*self.withdrawn, *(call.tool for call in self.failed.values())})
 
     @property
     def bound(self) -> BoundExceededError | None:

@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Callable
 from typing import Any, get_args
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -76,6 +77,7 @@ def test_a_chain_of_causes_that_bites_its_tail_ends() -> None:
         (429, None, "", "rate_limit"),
         (429, {"error": {"details": [{"violations": [{"quotaId": "GenerateRequestsPerDayPerProject"}]}]}}, "", "budget"),
         (429, {"error": {"details": [{"violations": [{"quotaId": "GenerateRequestsPerMinute"}]}]}}, "", "rate_limit"),
+        (429, {"error": {"details": [{"violations": [{"quotaId": "GenerateRequestsPerDayPerProjectPerModel-FreeTier"}]}]}}, "", "budget"),
         (400, {"error": {"code": "context_length_exceeded"}}, "", "context"),
         (400, {"error": {"type": "invalid_request_error"}}, "prompt is too long: 9 tokens > 8 maximum", "context"),
         (400, {"error": {"details": [{"reason": "API_KEY_INVALID"}]}}, "", "auth"),
@@ -132,3 +134,22 @@ def test_a_breaker_counts_the_dependency_only() -> None:
 def test_the_providers_own_wish_is_read(value: str, wish: bool | None) -> None:
     response = ApiError(headers={"x-should-retry": value})
     assert classify(ApiError(status_code=500, response=response)).should_retry is wish
+
+
+@pytest.mark.parametrize(
+    ("status", "category"), [(400, "permanent"), (401, "auth"), (404, "permanent"), (429, "rate_limit"), (503, "transient")]
+)
+def test_the_status_of_an_http_library_is_its_responses(status: int, category: str) -> None:
+    request = httpx.Request("GET", "https://crm.example/x")
+    with pytest.raises(httpx.HTTPStatusError) as raised:
+        httpx.Response(status, request=request).raise_for_status()
+    assert classify(raised.value).category == category
+    assert classify(raised.value).declined is (category != "transient")
+
+
+def test_words_in_a_message_do_not_say_that_nothing_was_done() -> None:
+    assert classify(RuntimeError("rate limit")).category == "rate_limit"
+    assert not classify(RuntimeError("rate limit")).declined
+    assert not classify(ApiError("rate limit", status_code=500)).declined
+    assert classify(ApiError("rate limit", status_code=429)).declined
+    assert classify(ApiError(body={"error": {"code": "invalid_api_key"}})).declined

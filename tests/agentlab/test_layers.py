@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from agentlab import Intent, Model, Reply, ResponseCache, tool
+from agentlab import Intent, Model, Reply, ResponseCache, ToolRefusedError, tool
 from agentlab.agent import Agent
 from agentlab.bounds import Bounds, Deadline, Spending
 from agentlab.effects import Effects
@@ -201,3 +201,31 @@ def test_an_intent_looks_at_the_beginning_of_a_huge_text_only() -> None:
     assert not slow.matches("move " * 20_000)
     assert time.perf_counter() - began < 2.0
     assert slow.matches("I move to another house. " + "x" * 20_000)
+
+
+@pytest.mark.parametrize("public", [True, False])
+def test_an_answer_made_of_a_refusal_is_not_kept(wire: Wire, public: bool) -> None:
+    @tool(cacheable=public)
+    async def secret(order: str) -> str:
+        """Look."""
+        raise ToolRefusedError("Order 1 belongs to Bob Smith.")
+
+    wire.primary(call(("secret", {"order": "1"}), ("search", {"query": "x"}), ids=("a", "b")), say("It is Bob Smith's."), error(503))
+    cache = ResponseCache()
+    asked = Agent("test", instructions="", models=[Model(name="m")], tools=[secret, search], cache=cache)
+    assert ask(wire, asked).status == "complete"
+    assert cache.get("", QUESTION) is None
+
+
+def test_an_answer_of_a_resumed_turn_is_not_kept(wire: Wire) -> None:
+    wire.primary(MINE, error(400), SEARCH, say("Order 1 was shipped, and we open at 9."))
+    cache = ResponseCache()
+    helper = agent(cache)
+    handle = ask(wire, helper).resume
+    assert handle is not None
+
+    async def resume() -> Reply:
+        return await helper.resume(handle)
+
+    assert wire.run(resume()).status == "complete"
+    assert cache.get("", QUESTION) is None

@@ -154,6 +154,12 @@ def test_the_provider_may_forbid_or_allow_a_retry() -> None:
     assert attempt(Flaky(StatusError(400, {"x-should-retry": "true"})))[0] == "done"
 
 
+@pytest.mark.parametrize("status", [401, 402, 403, 413])
+def test_a_provider_that_wants_to_be_asked_again_does_not_make_a_bad_key_good(status: int) -> None:
+    found, _ = attempt(flaky := Flaky(*[StatusError(status, {"x-should-retry": "true"})] * 2))
+    assert (len(found.failures), flaky.calls) == (1, 1)
+
+
 def test_go_on_may_stop_after_a_failure() -> None:
     assert attempt(flaky := Flaky(StatusError(500)), go_on=lambda _failure: False)[0].failures
     assert flaky.calls == 1

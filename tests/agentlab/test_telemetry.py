@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import json
 from collections.abc import Iterator
 
 import pytest
+from agentlab_faults.exchange import Exchange
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -96,3 +99,18 @@ def test_a_failed_call_has_its_error_type_and_no_message(wire: Wire, spans: InMe
     chat = by_name(spans)["chat gpt-4o-mini"]
     assert dict(chat.attributes or {})["error.type"] == "ModelFailedError"
     assert chat.status.description is None
+
+
+def test_what_the_provider_names_is_cut_and_cleaned_in_a_span(wire: Wire, spans: InMemorySpanExporter) -> None:
+    def odd(exchange: Exchange) -> Exchange:
+        (pause, body) = exchange.body
+        assert isinstance(body, bytes)
+        named = {**json.loads(body), "model": "odd\ud800" + "x" * 50_000}
+        return dataclasses.replace(exchange, body=(pause, json.dumps(named).encode()))
+
+    wire.primary(odd(call(("look", {"item": "secret"}), ids=("i" * 50_000,))), odd(say("secret answer")))
+    run(wire)
+    found = by_name(spans)
+    model = dict(found["chat gpt-4o-mini"].attributes or {})["gen_ai.response.model"]
+    call_id = dict(found["execute_tool look"].attributes or {})["gen_ai.tool.call.id"]
+    assert (model, call_id) == ("odd\ufffd" + "x" * 196, "i" * 200)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
 import json
 import threading
 import time
@@ -482,3 +483,154 @@ def test_a_write_asked_for_twice_in_one_answer_is_done_once(wire: Wire) -> None:
     wire.primary(call(("pay", {"amount": 5}), ("pay", {"amount": 5}), ids=("one", "two")), say(DONE))
     ask(wire, agent(body.writer()))
     assert len(body.keys) == 1
+
+
+def test_a_call_that_failed_is_told_though_another_of_the_same_tool_succeeded(wire: Wire) -> None:
+    @tool
+    async def look(item: str) -> str:
+        """Look."""
+        if item == "A":
+            raise PermissionError("Invalid API key")
+        await asyncio.sleep(1)
+        return "on its way"
+
+    wire.primary(call(("look", {"item": "A"}), ("look", {"item": "B"}), ids=("a", "b")), say("A and B are on their way."))
+    reply = ask(wire, agent(look))
+    assert (reply.status, reply.answered_by) == ("degraded", "reduced")
+    assert "I could not use look (" in reply.text
+    assert "look is unavailable" in str(reply.error)
+
+
+def test_a_call_that_succeeds_in_the_end_is_no_failure(wire: Wire) -> None:
+    body = Broken(*[RuntimeError("x")] * 3)
+    wire.primary(LOOK, call(("look", {"item": "x"}), ids=("again",)), say(DONE))
+    assert ask(wire, agent(body.reader())).status == "complete"
+
+
+class HttpError(Exception):
+    """An error as httpx and requests raise it: the status is the response's."""
+
+    def __init__(self, status: int, message: str = "") -> None:
+        super().__init__(message)
+        self.response = type("Response", (), {"status_code": status, "headers": {}})()
+
+
+@pytest.mark.parametrize(
+    ("error", "open_"),
+    [
+        (RuntimeError("refund 991 booked; the mail was not sent: rate limit"), True),
+        (RuntimeError("paid, but: Invalid API key"), True),
+        (NotImplementedError("printing"), True),
+        (HttpError(500, "rate limit"), True),
+        (HttpError(400), False),
+        (HttpError(401), False),
+        (HttpError(429, "Too many requests"), False),
+        (ConnectionRefusedError(), False),
+    ],
+    ids=str,
+)
+def test_only_a_status_or_a_call_that_never_left_makes_it_certain_that_nothing_happened(wire: Wire, error: Exception, open_: bool) -> None:
+    body = Broken(error, forever=True)
+    wire.primary(PAY, say("I could not pay."))
+    reply = ask(wire, agent(body.writer()))
+    assert reply.unconfirmed == (("pay",) if open_ else ())
+    assert ("may have gone through" in reply.text) is open_
+
+
+def test_what_hides_its_being_async_is_awaited(wire: Wire) -> None:
+    ran = []
+
+    async def body(item: str) -> str:
+        ran.append(item)
+        return "paid"
+
+    @functools.wraps(body)
+    def wrapped(item: str) -> Any:
+        return body(item)
+
+    class Payer:
+        """Pay."""
+
+        async def __call__(self, item: str) -> str:
+            return await body(item)
+
+    tools = [Tool(wrapped, name="one", effect="write"), Tool(Payer(), name="two", effect="write")]
+    wire.primary(call(("one", {"item": "a"}), ("two", {"item": "b"}), ids=("a", "b")), say(DONE))
+    reply = ask(wire, agent(*tools))
+    assert (ran, told(wire), reply.status) == (["a", "b"], ["paid", "paid"], "complete")
+
+
+class Unspeakable:
+    """Its own text fails."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+def circle() -> list[Any]:
+    """A list in itself."""
+    found: list[Any] = []
+    found.append(found)
+    return found
+
+
+def deep() -> list[Any]:
+    """A list that JSON cannot walk."""
+    found: list[Any] = []
+    for _ in range(5_000):
+        found = [found]
+    return found
+
+
+@pytest.mark.parametrize(
+    "result", [{(1, 2): 3}, circle(), deep(), Unspeakable(), {"a": b"\xff"}], ids=["key", "circle", "deep", "str", "bytes"]
+)
+def test_a_result_that_json_cannot_hold_does_not_end_the_turn(wire: Wire, result: Any) -> None:
+    @tool(effect="write")
+    async def pay(amount: float) -> Any:
+        """Pay."""
+        return result
+
+    wire.primary(PAY, say(DONE))
+    reply = ask(wire, agent(pay))
+    assert (reply.text, reply.status, reply.effects) == (DONE, "complete", ("pay",))
+
+
+def test_a_probe_under_way_does_not_withdraw_the_tool(wire: Wire) -> None:
+    body = Broken(*[RuntimeError("x")] * 4)
+    policy = BreakerPolicy(failures=4, reset=1.0)
+
+    async def slow(item: str) -> dict[str, bool]:
+        """Look."""
+        await asyncio.sleep(0.5)
+        return await body()
+
+    down = call(("look", {"item": "a"}), ("look", {"item": "b"}), ids=("a", "b"))
+    both = call(("look", {"item": "c"}), ("look", {"item": "d"}), ids=("c", "d"))
+    wire.primary(down, say("Down."), both, call(("look", {"item": "d"}), ids=("e",)), say(DONE))
+    helper = agent(Tool(slow, name="look"), tool_breaker=policy)
+    assert ask(wire, helper).status == "degraded"
+
+    async def later() -> None:
+        await asyncio.sleep(2)
+
+    wire.run(later())
+    reply = ask(wire, helper)
+    assert (reply.text, reply.status, reply.answered_by) == (DONE, "complete", "full")
+
+
+@pytest.mark.parametrize("kind", ["refusal", "arguments"])
+def test_what_is_wrong_with_a_call_is_told_in_no_more_than_2000_characters(wire: Wire, kind: str) -> None:
+    body = Broken(ToolRefusedError("x" * 100_000), forever=True)
+    arguments = {"item": "1"} if kind == "refusal" else {"item": "1", "k" * 100_000: 1}
+    wire.primary(call(("look", arguments), ids=("a",)), say(DONE))
+    ask(wire, agent(body.reader()))
+    assert 2_000 < len(told(wire)[0]) < 2_200
+
+
+@pytest.mark.parametrize("name", ["_x", "model_config", "model_fields"])
+def test_a_parameter_that_pydantic_keeps_for_itself_is_refused(name: str) -> None:
+    spoken: dict[str, Any] = {}
+    exec(f"def f({name}: str) -> str:\n    'Do.'", spoken)  # noqa: S102  # the name is the parameter's, a few lines up
+    with pytest.raises(TypeError, match=name):
+        agent(Tool(spoken["f"]))
