@@ -102,9 +102,10 @@ class HeatMap:
     columns: int
 
 
-BAND = 54
-"""Columns that fit beside each other at 18 pixels each."""
+_FIRST_BAND, _BAND = 108, 118
+"""How broad a band may be on a page of 1280 pixels, in half columns of 8.5 pixels; beside the first stand a mean and a worst."""
 
+_Figures = tuple[float | None, float | None]
 _Squares = Mapping[tuple[Key, Key], Square]
 
 
@@ -125,7 +126,8 @@ def heat_map(suites: Sequence[SuiteResults], changes: Changes | None) -> HeatMap
     groups = _groups(suites, squares)
     scenarios = _scenarios(suites)
     parts = _bands(groups)
-    rows = [[_row(key, weight, part, squares) for key, weight in scenarios.items()] for part in parts]
+    figures = _figures(squares)
+    rows = [[_row(key, weight, part, squares, figures.get(key, (None, None))) for key, weight in scenarios.items()] for part in parts]
     bands = tuple(
         Band(part, tuple(row for row in mine if any(row.wholes) or place == 0))
         for place, (part, mine) in enumerate(zip(parts, rows, strict=True))
@@ -141,10 +143,15 @@ def boundary_of(cell: CellLine) -> str:
 def _bands(groups: Sequence[Group]) -> list[tuple[Group, ...]]:
     bands: list[list[Group]] = []
     for group in groups:
-        if not bands or sum(len(other.faults) for other in bands[-1]) + len(group.faults) > BAND:
+        if not bands or _breadth([*bands[-1], group]) > (_FIRST_BAND if len(bands) == 1 else _BAND):
             bands.append([])
         bands[-1].append(group)
     return [tuple(band) for band in bands]
+
+
+def _breadth(groups: Sequence[Group]) -> int:
+    """In half columns: two for each fault, and one that sets the group apart."""
+    return sum(2 * len(group.faults) + 1 for group in groups)
 
 
 def _badness(cell: CellLine) -> tuple[bool, int, float, str]:
@@ -164,11 +171,13 @@ def _groups(suites: Sequence[SuiteResults], squares: _Squares) -> tuple[Group, .
     columns: dict[Key, list[CellLine]] = {}
     for (_, column), square in squares.items():
         columns.setdefault(column, []).extend(square.cells)
-    groups = []
+    groups: list[Group] = []
     for boundary, title in BOUNDARIES.items():
         faults = sorted((fault for where, fault in columns if where == boundary), key=lambda fault: (order.get(fault, len(order)), fault))
-        for start in range(0, len(faults), BAND):
-            part = tuple(faults[start : start + BAND])
+        most = ((_BAND if groups else _FIRST_BAND) - 1) // 2
+        even = math.ceil(len(faults) / math.ceil(len(faults) / most)) if faults else most
+        for start in range(0, len(faults), even):
+            part = tuple(faults[start : start + even])
             name = f"{title}, continued" if start else title
             groups.append(Group(boundary, name, part, tuple(_mean(columns[boundary, fault]) for fault in part)))
     return tuple(groups)
@@ -184,17 +193,19 @@ def _scenarios(suites: Sequence[SuiteResults]) -> dict[Key, float]:
     return found
 
 
-def _row(key: Key, weight: float, groups: Sequence[Group], squares: _Squares) -> Row:
+def _row(key: Key, weight: float, groups: Sequence[Group], squares: _Squares, figures: _Figures) -> Row:
     mine = tuple(tuple(squares.get((key, (group.boundary, fault))) for fault in group.faults) for group in groups)
     wholes = tuple(_whole([square for square in group if square]) for group in mine)
-    return Row(key[0], key[1], weight, mine, wholes, *_figures(key, squares))
+    return Row(key[0], key[1], weight, mine, wholes, *figures)
 
 
-def _figures(key: Key, squares: _Squares) -> tuple[float | None, float | None]:
-    """(mean, worst) of a scenario over the whole map, 0 to 100."""
-    cells = [cell for (mine, _), square in squares.items() if mine == key for cell in square.cells]
-    worst = min((score for cell in cells if (score := cell_score(cell)) is not None), default=None)
-    return _mean(cells), None if worst is None else 100 * worst
+def _figures(squares: _Squares) -> dict[Key, _Figures]:
+    """(mean, worst) of each scenario over the whole map, 0 to 100."""
+    scored: dict[Key, list[tuple[float, float]]] = {}
+    for (key, _), square in squares.items():
+        mine = scored.setdefault(key, [])
+        mine += [(score, cell.weight) for cell in square.cells if (score := cell_score(cell)) is not None]
+    return {key: (_weighted(pairs), 100 * min(pairs)[0] if pairs else None) for key, pairs in scored.items()}
 
 
 def _whole(squares: Sequence[Square]) -> Square | None:

@@ -54,7 +54,7 @@ def render_html(suites: Sequence[SuiteResults], verdict: Verdict, baseline: Sequ
             targets=TARGETS,
             share=views.share,
             legend=views.legend(verdict),
-            density="wide" if heat.columns <= 20 else "mid" if heat.columns <= 34 else "dense" if len(heat.bands) == 1 else "dense bands",
+            density="wide" if heat.columns <= 18 else "mid" if heat.columns <= 28 else "dense" if len(heat.bands) == 1 else "dense bands",
             heat=heat,
             first=panels[0] if verdict.worst else None,
             boundaries=views.boundaries(suites, verdict),

@@ -12,6 +12,7 @@ from agentlab_reports.schema import SuiteResults
 
 from . import sample
 from .browser import Tab, open_page
+from .build import cell, control, suite
 from .hostile import hostile_suite
 
 
@@ -120,6 +121,40 @@ def test_it_fits_a_narrow_screen(tab: Tab, report: Path) -> None:
     try:
         tab.go(report)
         assert tab.eval("document.documentElement.scrollWidth") <= 500
+    finally:
+        tab.call("Emulation.clearDeviceMetricsOverride")
+
+
+def many_faults(counts: dict[str, int]) -> SuiteResults:
+    """A suite of long-named scenarios under as many faults of each boundary as asked for."""
+    rows = [
+        cell(f"{boundary}_{n}", scenario=scenario, boundary=boundary)
+        for scenario in ("a_scenario_with_quite_a_long_name", "x")
+        for boundary, count in counts.items()
+        for n in range(count)
+    ]
+    return suite([*rows, control("x")])
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        {"network": 22, "provider-http": 31, "content": 49, "tool": 12},
+        {"network": 53, "tool": 58},
+        {"content": 140},
+        {"network": 22, "provider-http": 31},
+        {"network": 10, "content": 19},
+        {"network": 10, "content": 18},
+        {"network": 9, "content": 9},
+    ],
+)
+def test_every_column_of_the_map_can_be_seen_on_a_laptop(tab: Tab, tmp_path: Path, first: dict[str, int]) -> None:
+    path = write(tmp_path, [many_faults(first)])
+    tab.call("Emulation.setDeviceMetricsOverride", width=1280, height=900, deviceScaleFactor=1, mobile=False)
+    try:
+        tab.go(path)
+        assert tab.eval("document.querySelector('#heat').scrollWidth <= document.querySelector('#heat').clientWidth")
+        assert tab.eval("[...document.querySelectorAll('.tot')].every(t => t.getBoundingClientRect().right <= 1280)")
     finally:
         tab.call("Emulation.clearDeviceMetricsOverride")
 
