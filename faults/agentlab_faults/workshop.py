@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
-import contextvars
 import copy
+import functools
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from agentlab_faults.calls import Call
 from agentlab_faults.fault import BreaksTool, Strike, ToolCall
 from agentlab_faults.injector import Target
 from agentlab_faults.journal import Committed, ToolEnded, ToolStarted
-from agentlab_faults.ledger import Execution, canonical
+from agentlab_faults.ledger import Execution, canonical, plain
 from agentlab_faults.played import Tool
 from agentlab_faults.points import Point
 from agentlab_faults.run import Run
-from agentlab_faults.tools.hub import Body, Silence, Steps
+from agentlab_faults.tools.hub import NO_DEFAULTS, Body, Silence, Steps
 
 __all__ = ["Workshop"]
 
-_working: contextvars.ContextVar[tuple[Execution, Tool, str] | None] = contextvars.ContextVar("agentlab_working", default=None)
-"""The execution whose body is running, its tool and its idempotency key."""
+
+@dataclass(slots=True, eq=False)
+class _Work:
+    """One execution under way."""
+
+    tool: Tool
+    done: Execution
+    call: Call
+    key: str
+    """Its idempotency key."""
+    served: str
+    """The script's name for it."""
+    fault: str = ""
+    spoiled: bool = False
+    """The agent gets another value than the body's."""
+    own: Exception | None = None
+    """What the tool raised, or its fault in its name: the agent's to see. Any other exception is the lab's failure."""
 
 
 class Workshop:
@@ -30,90 +46,106 @@ class Workshop:
     def __init__(self, run: Run) -> None:
         self._run = run
 
-    def execution(self, name: str, arguments: Mapping[str, Any], call_id: str | None) -> Steps:
+    def declares(self, name: str) -> bool:
+        """Whether the run knows a tool of this name."""
+        return name in self._run.setup.tools
+
+    def execution(self, name: str, arguments: Mapping[str, Any], call_id: str | None, defaults: Mapping[str, Any] = NO_DEFAULTS) -> Steps:
         """The steps of one execution; what they return is what the agent gets."""
         run = self._run
-        tool = run.setup.tools.get(name)
         if run.over:
             yield Silence(math.inf)
+        tool = run.setup.tools.get(name)
         if tool is None:
             run.fail(f"The agent ran the tool {name!r}, which the suite does not declare; add it under tools: with its effect.")
             yield Silence(math.inf)
             raise AssertionError("unreachable: the run was stopped")
-        shown = {key: value for key, value in arguments.items() if key != tool.key}
+        work = self._begin(tool, arguments, call_id, defaults)
+        try:
+            return (yield from self._play(work))
+        except Exception as error:
+            if error is work.own:
+                raise
+            under = f" under {work.fault}" if work.fault else ""
+            run.fail(f"The lab failed at {work.call.point}{under}: {type(error).__name__}: {error}")
+        finally:
+            self._end(work)
+        yield Silence(math.inf)
+        raise AssertionError("unreachable: the run was stopped")
+
+    def _begin(self, tool: Tool, arguments: Mapping[str, Any], call_id: str | None, defaults: Mapping[str, Any]) -> _Work:
+        run, name = self._run, tool.name
+        given = {key: value for key, value in arguments.items() if key != tool.key}
+        shown = {key: value for key, value in defaults.items() if key != tool.key} | given
+        key = {**defaults, **arguments}.get(tool.key) if tool.key else None
         call = run.calls.place(f"tool.{name}", canonical(shown))
         run.points.setdefault(call.point, Point(call.point, "tool", name, call.n, effect=tool.effect))
-        fault, strike = self._strike(tool, shown, call)
-        served = run.model.tool_started(name, shown, call_id)
+        served = run.model.tool_started(name, given, call_id)
         done = Execution(f"exec_{len(run.ledger.executions)}", name, shown, call.point, call.attempt, run.now())
         run.ledger.executions.append(done)
         run.events.append(ToolStarted(run.now(), done.id, name, call.point, call.attempt, canonical(shown)))
-        key = str(arguments.get(tool.key) or "") if tool.key else ""
-        try:
-            done.value = yield from self._play(tool, done, key, call, fault, strike)
-            done.end = "ok"
-            if strike is None:
-                run.calls.done(f"tool.{name}", call)
-            return done.value
-        except Exception:
-            done.end = "raised"
-            raise
-        finally:
-            self._end(done, fault, served)
+        return _Work(tool, done, call, "" if key is None else plain(key), served)
 
-    def committed_now(self) -> None:
-        """The running body says that its effect has happened."""
-        working = _working.get()
-        if working is not None:
-            self._commit(*working)
+    def _play(self, work: _Work) -> Steps:
+        value = None
+        strike = self._strike(work)
+        if strike is None or strike.runs:
+            value = yield from self._body(work)
+            if strike is not None and strike.twice:
+                value = yield from self._body(work)
+        if strike is not None:
+            value = yield from self._broken(work, strike, value)
+        work.done.value, work.done.end = value, "ok"
+        if not work.spoiled:
+            self._run.calls.done(f"tool.{work.tool.name}", work.call)
+        return value
 
-    def _strike(self, tool: Tool, shown: Mapping[str, Any], call: Call) -> tuple[str, Strike | None]:
-        target = Target("tool", call.point, call.attempt, self._run.now(), tool=tool.name, effect=tool.effect)
-        injection = self._run.injector.pick(target)
+    def _strike(self, work: _Work) -> Strike | None:
+        tool, call = work.tool, work.call
+        injection = self._run.injector.pick(Target("tool", call.point, call.attempt, self._run.now(), tool=tool.name, effect=tool.effect))
         if injection is None or not isinstance(injection.fault, BreaksTool):
-            return "", None
-        return injection.fault.row.id, injection.fault.strike(ToolCall(tool.name, shown, call.attempt))
+            return None
+        work.fault = injection.fault.row.id
+        return injection.fault.strike(ToolCall(tool.name, work.done.arguments, call.attempt))
 
-    def _play(self, tool: Tool, done: Execution, key: str, call: Call, fault: str, strike: Strike | None) -> Steps:
-        if strike is None:
-            return (yield from self._body(tool, done, key))
-        original: Any = None
-        if strike.runs:
-            original = yield from self._body(tool, done, key)
-            if strike.twice:
-                original = yield from self._body(tool, done, key)
+    def _broken(self, work: _Work, strike: Strike, original: Any) -> Steps:
+        """What comes after the body, if it ran: silence, then an error or perhaps another value."""
         value = strike.rewrite(copy.deepcopy(original)) if strike.rewrite else original
-        differs = not strike.runs or strike.twice or strike.delay > 0 or strike.error is not None
-        self._run.struck(fault, call, changed=differs or canonical(value) != canonical(original))
+        work.spoiled = not strike.runs or strike.error is not None or canonical(value) != canonical(original)
+        self._run.struck(work.fault, work.call, changed=work.spoiled or strike.twice or strike.delay > 0)
         if strike.delay > 0:
             yield Silence(strike.delay)
         if strike.error is not None:
+            work.own = strike.error
             raise strike.error
         return value
 
-    def _body(self, tool: Tool, done: Execution, key: str) -> Steps:
-        before = done.commits
-        token = _working.set((done, tool, key))
-        try:
-            value = copy.deepcopy(tool.returns) if tool.body == "fake" else (yield Body())
-        finally:
-            _working.reset(token)
-        if tool.effect != "read" and done.commits == before:
-            self._commit(done, tool, key)
+    def _body(self, work: _Work) -> Steps:
+        before = work.done.commits
+        if work.tool.body == "fake":
+            value = copy.deepcopy(work.tool.returns)
+        else:
+            try:
+                value = yield Body(functools.partial(self._commit, work))
+            except Exception as error:
+                work.own = error
+                raise
+        if work.tool.effect != "read" and work.done.commits == before:
+            self._commit(work)
         return value
 
-    def _commit(self, done: Execution, tool: Tool, key: str) -> None:
-        run = self._run
-        new = run.ledger.commit(tool.name, done.arguments, identity=tool.identity, key=key, seconds=run.now())
+    def _commit(self, work: _Work) -> None:
+        run, tool, done = self._run, work.tool, work.done
+        new = run.ledger.commit(tool.name, done.arguments, identity=tool.identity, key=work.key, seconds=run.now())
         done.commits += 1
         run.events.append(Committed(run.now(), done.id, tool.name, suppressed=not new))
 
-    def _end(self, done: Execution, fault: str, served: str) -> None:
-        run = self._run
+    def _end(self, work: _Work) -> None:
+        run, done = self._run, work.done
         if done.end == "pending":
-            done.end = "cancelled"
+            done.end = "raised" if work.own is not None else "cancelled"
         if done.end != "ok" and done.commits:
             done.end = "unknown"
         done.ended = run.now()
-        run.model.tool_ended(served, done.end, done.value)
-        run.events.append(ToolEnded(run.now(), done.id, done.tool, done.point, done.end, canonical(done.value), fault))
+        run.model.tool_ended(work.served, done.end, done.value)
+        run.events.append(ToolEnded(run.now(), done.id, done.tool, done.point, done.end, canonical(done.value), work.fault))

@@ -9,17 +9,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import inspect
 import time
-from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol
 
-__all__ = ["Body", "Executor", "Silence", "Steps", "active", "around", "around_sync", "commit", "executing"]
+__all__ = ["NO_DEFAULTS", "Body", "Executor", "Silence", "Steps", "active", "around", "around_sync", "commit", "executing", "known"]
+
+NO_DEFAULTS: Mapping[str, Any] = MappingProxyType({})
+
+
+def _uncounted() -> None:
+    """For a body whose effects nobody counts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """Step: run the tool's own body and send its result back."""
+    """Step: run the tool's own body and send its result back. `committed` is called when the body says that its effect has happened."""
+
+    committed: Callable[[], None] = _uncounted
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +46,27 @@ Steps = Generator[Body | Silence, Any, Any]
 class Executor(Protocol):
     """A run of the lab, as the hub sees it."""
 
-    def execution(self, name: str, arguments: Mapping[str, Any], call_id: str | None) -> Steps:
-        """The steps of one execution."""
+    def declares(self, name: str) -> bool:
+        """Whether the run knows a tool of this name."""
         ...
 
-    def committed_now(self) -> None:
-        """The running body says that its effect has happened."""
+    def execution(self, name: str, arguments: Mapping[str, Any], call_id: str | None, defaults: Mapping[str, Any]) -> Steps:
+        """The steps of one execution. `defaults` are the arguments that the caller left to the tool's signature."""
         ...
+
+
+@dataclass(slots=True, eq=False)
+class _Running:
+    """An execution under way. Tasks that its body starts inherit it, and may outlive it."""
+
+    name: str
+    running: bool = True
+    committed: Callable[[], None] = _uncounted
 
 
 _run: Executor | None = None
-_inside: contextvars.ContextVar[str] = contextvars.ContextVar("agentlab_tool", default="")
-"""The tool whose body is running, so that a tool wrapped twice is one execution."""
+_inside: contextvars.ContextVar[_Running | None] = contextvars.ContextVar("agentlab_tool", default=None)
+"""The execution whose body is running, so that a tool wrapped twice is one execution."""
 
 
 @contextlib.contextmanager
@@ -66,55 +85,111 @@ def active() -> bool:
     return _run is not None
 
 
+def known(names: Sequence[str]) -> str:
+    """The first of a tool's names that the run declares, else the first."""
+    return next((name for name in names if _run is not None and _run.declares(name)), names[0])
+
+
 def commit() -> None:
     """Say that the running tool's effect has happened, for a body that does more afterwards. Without the lab it does nothing."""
-    if _run is not None:
-        _run.committed_now()
+    inside = _inside.get()
+    if _run is not None and inside is not None:
+        inside.committed()
 
 
-async def around(name: str, arguments: Mapping[str, Any], call_id: str | None, invoke: Callable[[], Awaitable[Any]]) -> Any:
-    """Run one execution of an async tool."""
-    if _run is None or _inside.get() == name:
-        return await invoke()
-    steps = _run.execution(name, arguments, call_id)
-    token = _inside.set(name)
+def _is_running(name: str) -> bool:
+    inside = _inside.get()
+    return inside is not None and inside.running and inside.name == name
+
+
+@contextlib.contextmanager
+def _within(name: str) -> Iterator[_Running]:
+    execution = _Running(name)
+    token = _inside.set(execution)
+    try:
+        yield execution
+    finally:
+        execution.running = False
+        _inside.reset(token)
+
+
+async def around(
+    name: str,
+    arguments: Mapping[str, Any],
+    call_id: str | None,
+    invoke: Callable[[], Any],
+    defaults: Mapping[str, Any] = NO_DEFAULTS,
+) -> Any:
+    """Run one execution of an async tool; `invoke` gives an awaitable, or the value itself."""
+    if _run is None or _is_running(name):
+        return await _settled(invoke())
+    steps = _run.execution(name, arguments, call_id, defaults)
     try:
         step = next(steps)
-        while True:
-            try:
-                result = await (invoke() if isinstance(step, Body) else asyncio.sleep(step.seconds))
-            except BaseException as error:  # noqa: BLE001 - handed to the execution, which records it and raises it again
-                step = steps.throw(error)
-            else:
-                step = steps.send(result)
     except StopIteration as end:
         return end.value
-    finally:
-        _inside.reset(token)
-        steps.close()
+    return await _go_on(name, steps, step, invoke)
 
 
-def around_sync(name: str, arguments: Mapping[str, Any], call_id: str | None, invoke: Callable[[], Any]) -> Any:
-    """Run one execution of a sync tool."""
-    if _run is None or _inside.get() == name:
-        return invoke()
-    steps = _run.execution(name, arguments, call_id)
-    token = _inside.set(name)
-    try:
-        step = next(steps)
-        while True:
-            try:
-                result = None
-                if isinstance(step, Body):
-                    result = invoke()
+async def _go_on(name: str, steps: Steps, step: Body | Silence, invoke: Callable[[], Any]) -> Any:
+    """Take this step and all that follow."""
+    with _within(name) as execution, contextlib.closing(steps):
+        try:
+            while True:
+                try:
+                    result = await (_body(execution, step, invoke) if isinstance(step, Body) else asyncio.sleep(step.seconds))
+                except BaseException as error:  # noqa: BLE001 - handed to the execution, which records it and raises it again
+                    step = steps.throw(error)
                 else:
-                    time.sleep(step.seconds)
-            except BaseException as error:  # noqa: BLE001 - handed to the execution, which records it and raises it again
-                step = steps.throw(error)
-            else:
+                    step = steps.send(result)
+        except StopIteration as end:
+            return end.value
+
+
+async def _body(execution: _Running, step: Body, invoke: Callable[[], Any]) -> Any:
+    execution.committed = step.committed
+    return await _settled(invoke())
+
+
+async def _settled(value: Awaitable[Any] | Any) -> Any:
+    return await value if inspect.isawaitable(value) else value
+
+
+def around_sync(
+    name: str,
+    arguments: Mapping[str, Any],
+    call_id: str | None,
+    invoke: Callable[[], Any],
+    defaults: Mapping[str, Any] = NO_DEFAULTS,
+) -> Any:
+    """Run one execution of a sync tool. If its body gives an awaitable, the execution lasts until that has been awaited."""
+    if _run is None or _is_running(name):
+        return invoke()
+    steps = _run.execution(name, arguments, call_id, defaults)
+    with _within(name) as execution, contextlib.ExitStack() as ending:
+        ending.callback(steps.close)
+        try:
+            step = next(steps)
+            while True:
+                try:
+                    result = None
+                    if isinstance(step, Body):
+                        execution.committed = step.committed
+                        result = invoke()
+                    else:
+                        time.sleep(step.seconds)
+                except BaseException as error:  # noqa: BLE001 - handed to the execution, which records it and raises it again
+                    step = steps.throw(error)
+                    continue
+                if inspect.isawaitable(result):
+                    ending.pop_all()
+                    return _go_on(name, steps, step, _first(result, invoke))
                 step = steps.send(result)
-    except StopIteration as end:
-        return end.value
-    finally:
-        _inside.reset(token)
-        steps.close()
+        except StopIteration as end:
+            return end.value
+
+
+def _first(result: Any, invoke: Callable[[], Any]) -> Callable[[], Any]:
+    """`invoke`, but for the first time, which has been."""
+    begun = [result]
+    return lambda: begun.pop() if begun else invoke()

@@ -19,11 +19,13 @@ from agentlab_faults.tools import hub
 __all__ = ["Hooked", "adapt_frameworks", "hook", "hook_at", "tool"]
 
 F = TypeVar("F", bound=Callable[..., Any])
-_hooked: dict[int, Hooked] = {}
+_hooked: dict[int, _Seam] = {}
 
 
 def tool(function: F) -> F:
     """Decorate a tool of a hand-written loop, so that the lab sees it and can break it. Without the lab it costs one check.
+
+    A plain wrapper (`functools.wraps`) round an async function counts as async, since that is what its callers await.
 
     >>> @tool
     ... def lookup(order: str) -> dict[str, str]:
@@ -31,34 +33,79 @@ def tool(function: F) -> F:
     >>> lookup("5512")
     {'order': '5512'}
     """
-    signature = inspect.signature(function)
+    named = _Arguments(function)
     name = getattr(function, "__name__", "tool")
     if inspect.iscoroutinefunction(function):
 
         @functools.wraps(function)
         async def seen_async(*args: Any, **kwargs: Any) -> Any:
-            return await hub.around(name, _named(signature, args, kwargs), None, lambda: function(*args, **kwargs))
+            if not hub.active():
+                return await function(*args, **kwargs)
+            given, defaults = named(args, kwargs)
+            return await hub.around(name, given, None, lambda: function(*args, **kwargs), defaults)
 
         return cast("F", seen_async)
 
+    around: Callable[..., Any] = hub.around if inspect.iscoroutinefunction(inspect.unwrap(function)) else hub.around_sync
+
     @functools.wraps(function)
     def seen(*args: Any, **kwargs: Any) -> Any:
-        return hub.around_sync(name, _named(signature, args, kwargs), None, lambda: function(*args, **kwargs))
+        if not hub.active():
+            return function(*args, **kwargs)
+        given, defaults = named(args, kwargs)
+        return around(name, given, None, lambda: function(*args, **kwargs), defaults)
 
     return cast("F", seen)
 
 
-def _named(signature: inspect.Signature, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    return dict(signature.bind(*args, **kwargs).arguments)
+class _Arguments:
+    """Gives a call's arguments their names."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.signature = inspect.signature(function)
+        parameters = list(self.signature.parameters.values())
+        place = getattr(function, "__qualname__", "").rpartition(".")[0]
+        method = bool(place) and not place.endswith("<locals>")
+        self._owner = parameters[0].name if method and parameters and parameters[0].name in ("self", "cls") else None
+        self._rest = next((p.name for p in parameters if p.kind is p.VAR_KEYWORD), None)
+        self._more = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), None)
+
+    def __call__(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """(what the caller gave, what it left to the signature's defaults), without the object that a method is bound to.
+
+        Raises TypeError for arguments that the function does not take, as the function would.
+        """
+        bound = self.signature.bind(*args, **kwargs)
+        given = dict(bound.arguments)
+        bound.apply_defaults()
+        defaults = {name: value for name, value in bound.arguments.items() if name not in given and name not in (self._more, self._rest)}
+        rest = given.pop(self._rest, {}) if self._rest else {}
+        if self._owner:
+            given.pop(self._owner, None)
+        return given | rest, defaults
 
 
 class Hooked:
-    """A plain function whose code was swapped; `undo` puts it back."""
+    """One hold on a hooked function, under the name that its holder has for the tool; `undo` lets go."""
 
-    def __init__(self, function: types.FunctionType, name: str) -> None:
+    def __init__(self, seam: _Seam, name: str) -> None:
         self.name = name
+        self.function = seam.function
+        self._seam = seam
+        seam.holds.append(self)
+
+    def undo(self) -> None:
+        """Let go; the last holder to do so gives the function its own code back."""
+        self._seam.let_go(self)
+
+
+class _Seam:
+    """A plain function whose code is swapped for as long as somebody holds it."""
+
+    def __init__(self, function: types.FunctionType) -> None:
         self.function = function
-        self.signature = inspect.signature(function)
+        self.holds: list[Hooked] = []
+        self._named = _Arguments(function)
         self.original = types.FunctionType(
             function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__
         )
@@ -70,29 +117,44 @@ class Hooked:
         function.__defaults__ = None
         function.__kwdefaults__ = None
         if not self._had_signature:
-            function.__signature__ = self.signature  # type: ignore[attr-defined]  # what inspect.signature reads first
+            function.__signature__ = self._named.signature  # type: ignore[attr-defined]  # what inspect.signature reads first
 
-    def undo(self) -> None:
-        """Put the function's own code back."""
-        if _hooked.pop(id(self.function), None) is None:
+    def let_go(self, hold: Hooked) -> None:
+        """One holder less. Letting go twice is letting go once."""
+        if hold not in self.holds:
             return
+        self.holds.remove(hold)
+        if self.holds:
+            return
+        del _hooked[id(self.function)]
         self.function.__code__ = self.original.__code__
         self.function.__defaults__ = self.original.__defaults__
         self.function.__kwdefaults__ = self.original.__kwdefaults__
         if not self._had_signature:
             del self.function.__signature__  # type: ignore[attr-defined]  # set by us
 
+    @property
+    def _name(self) -> str:
+        """The newest of its names that the run declares: a suite may hold it under one name, and a test under another."""
+        return hub.known([hold.name for hold in reversed(self.holds)])
+
     def call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """One call of a sync function."""
-        return hub.around_sync(self.name, _named(self.signature, args, kwargs), None, lambda: self.original(*args, **kwargs))
+        if not hub.active():
+            return self.original(*args, **kwargs)
+        given, defaults = self._named(args, kwargs)
+        return hub.around_sync(self._name, given, None, lambda: self.original(*args, **kwargs), defaults)
 
     async def acall(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """One call of an async function."""
-        return await hub.around(self.name, _named(self.signature, args, kwargs), None, lambda: self.original(*args, **kwargs))
+        if not hub.active():
+            return await self.original(*args, **kwargs)
+        given, defaults = self._named(args, kwargs)
+        return await hub.around(self._name, given, None, lambda: self.original(*args, **kwargs), defaults)
 
 
 def _trampoline(function: types.FunctionType, key: int) -> types.CodeType:
-    """Code that hands a call to its `Hooked`. It needs as many free variables as the function's own code, or CPython refuses it."""
+    """Code that hands a call to its `_Seam`. It needs as many free variables as the function's own code, or CPython refuses it."""
     free = [f"_free{n}" for n in range(len(function.__code__.co_freevars))]
     awaits, call = ("async ", f"await _hooked[{key}].acall") if inspect.iscoroutinefunction(function) else ("", f"_hooked[{key}].call")
     lines = [
@@ -111,12 +173,14 @@ def _trampoline(function: types.FunctionType, key: int) -> types.CodeType:
 
 
 def hook(function: Callable[..., Any], name: str | None = None) -> Hooked:
-    """Send every call of a plain Python function to the hub. Raises TypeError for anything else, saying what to do instead."""
+    """Send every call of a plain Python function to the hub, until each who hooked it has undone it.
+
+    Raises TypeError for anything else, saying what to do instead.
+    """
     function = inspect.unwrap(function)
     if not isinstance(function, types.FunctionType) or inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise TypeError(f"{function!r} is not a plain function; put agentlab_faults.tool round it where it is registered.")
-    found = _hooked.get(id(function))
-    return found or Hooked(function, name or function.__name__)
+    return Hooked(_hooked.get(id(function)) or _Seam(function), name or function.__name__)
 
 
 def hook_at(path: str, name: str) -> Hooked:
