@@ -32,18 +32,35 @@ def find_bare_tools(loaded: LoadedSuite, agent: Agent) -> dict[str, str]:
 
 
 def hook_tools(loaded: LoadedSuite, found: dict[str, str]) -> list[Hooked]:
-    """Put the seam into every bare tool. Raises BadSuite for an `at:` that names no plain function."""
-    hooks = []
-    for tool, keys in loaded.suite.tools.items():
-        place = keys.at or found.get(tool)
-        if place is None:
-            continue
-        try:
-            hooks.append(hook_at(place, tool))
-        except (ImportError, AttributeError, TypeError, ValueError) as error:
-            text = " ".join(str(error).split()).rstrip(".")
-            raise loaded.bad(f"The tool {tool!r} cannot be found at {place!r}: {text}.", "tools", tool, "at") from error
+    """Put the seam into every bare tool. Raises BadSuite for an `at:` that names no plain function, or another tool's."""
+    hooks: list[Hooked] = []
+    try:
+        for tool, keys in loaded.suite.tools.items():
+            place = keys.at or found.get(tool)
+            if place is not None:
+                _hook_one(loaded, tool, place, hooks)
+    except BaseException:
+        for hooked in hooks:
+            hooked.undo()
+        raise
     return hooks
+
+
+def _hook_one(loaded: LoadedSuite, tool: str, place: str, hooks: list[Hooked]) -> None:
+    """Hook the tool and add it to `hooks`."""
+    try:
+        hooked = hook_at(place, tool)
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
+        text = " ".join(str(error).split()).rstrip(".")
+        raise loaded.bad(f"The tool {tool!r} cannot be found at {place!r}: {text}.", "tools", tool, "at") from error
+    twin = next((other.name for other in hooks if other.function is hooked.function), None)
+    hooks.append(hooked)
+    if twin is not None:
+        raise loaded.bad(
+            f"The tools {twin!r} and {tool!r} are one function, {place}, so that their calls cannot be told apart; "
+            "declare one of them, or give each a function of its own.",
+            *("tools", tool),
+        )
 
 
 def refuse_unseamed(loaded: LoadedSuite, agent: Agent, found: dict[str, str]) -> None:
