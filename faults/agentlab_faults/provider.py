@@ -122,10 +122,10 @@ class Provider:
     def _describe(self, body: Mapping[str, Any], model: str) -> None:
         """Keep what tells one version of the agent from another."""
         self.models.setdefault(model)
-        for message in body.get("messages") or ():
+        for message in _list(body.get("messages")):
             if isinstance(message, dict) and message.get("role") in ("system", "developer"):
                 self.system_prompts.setdefault(canonical(message.get("content")))
-        for offered in body.get("tools") or ():
+        for offered in _list(body.get("tools")):
             if isinstance(offered, dict) and isinstance(function := offered.get("function"), dict):
                 self.tool_schemas[str(function.get("name"))] = canonical(function)
 
@@ -182,9 +182,14 @@ def _parse(body: bytes) -> dict[str, Any]:
     """The request's JSON object; anything else is an empty one, which the scripted provider then refuses as the real one does."""
     try:
         parsed = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return parsed if isinstance(parsed, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    """A list as it is, anything else as none: what is wrong with it is the refusal's to say."""
+    return value if isinstance(value, list) else []
 
 
 def _requested(now: float, serial: int, call: Call, request: WireRequest, model: str) -> Requested:

@@ -434,6 +434,16 @@ def test_another_wire_api_is_refused_with_a_sentence() -> None:
     assert "openai.responses" in played.problems[0]
 
 
+@pytest.mark.parametrize("extra", [{"messages": 7}, {"tools": 7}, {"messages": [7]}, {"tools": [7]}])
+def test_a_misshapen_request_is_refused_by_the_provider_and_never_breaks_the_lab(extra: dict[str, Any]) -> None:
+    async def misshapen(prompt: str) -> str:
+        return str(await openai.AsyncOpenAI().post("/chat/completions", cast_to=object, body=body))
+
+    body = {"model": "m", "messages": [{"role": "user", "content": PROMPT}], **extra}
+    played = play(talk_to(misshapen), ONE_ANSWER)
+    assert (played.ending, type(played.error)) == ("raised", openai.BadRequestError), played.problems
+
+
 def test_a_sync_agent_on_the_sync_client_waits_in_virtual_time() -> None:
     def sync_agent(prompt: str) -> str:
         time.sleep(30)
