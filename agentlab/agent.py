@@ -19,8 +19,9 @@ from agentlab.errors import AgentlabError, ResumeRefusedError, UnexpectedError
 from agentlab.history import History
 from agentlab.layers import CachedLayer, FullLayer, Given, Intent, Layer, Pipeline, ReducedLayer, SafetyNet, StaticLayer
 from agentlab.models import Model
+from agentlab.notes import with_notes
 from agentlab.react import React
-from agentlab.result import Reply, Status
+from agentlab.result import LayerName, Reply, Status
 from agentlab.toolbox import Toolbox
 from agentlab.tools import Tool
 from agentlab.turn import Turn
@@ -29,6 +30,7 @@ __all__ = ["Agent"]
 
 SAFETY_TEXT = "I'm sorry, I could not work on your request: the service is unavailable just now. Please try again in a few minutes."
 CUT = '{"error": "The run ended before this call gave a result; it may have gone through all the same."}'
+BY_A_MODEL: frozenset[LayerName] = frozenset({"full", "reduced"})
 BOUND_STATUS: dict[str, Status] = {
     "seconds": "timeout", "steps": "max_steps_exceeded", "tokens": "budget_exceeded", "money": "budget_exceeded",
 }  # fmt: skip
@@ -134,6 +136,8 @@ class Agent:
                 given = await self._pipeline.answer(turn)
             finally:
                 self._history.close(CUT)
+            if given is None or given.layer not in BY_A_MODEL:
+                turn.problem = turn.problem or self._chain.left_alone()
             reply = self._reply(turn, given)
             span.set_attribute(telemetry.STATUS, reply.status)
             span.set_attribute(telemetry.ANSWERED_BY, reply.answered_by)
@@ -144,7 +148,8 @@ class Agent:
         handle = None if status == "complete" else f"{self.conversation}.{self._turns}.{len(self._history)}"
         self._unfinished = None if handle is None else _Unfinished(handle, turn.text, len(self._history))
         if given is None:
-            given = Given(f"I could not finish this: {turn.problem}", "", "full", 0.0)
+            why = turn.problem or "nothing that could answer was well"
+            given = Given(with_notes(f"I could not finish this: {why}", turn), "", "full", 0.0)
         if given.said:
             self._history.add_assistant(given.said)
         if self._cache is not None and status == "complete" and turn.first and self._toolbox.cacheable(turn):

@@ -48,10 +48,6 @@ class Deadline:
         """An earlier deadline: `part` (0 to 1) of what is left."""
         return Deadline(time.monotonic() + self.remaining * part)
 
-    def earlier(self, seconds: float) -> Deadline:
-        """This deadline, that many seconds earlier."""
-        return Deadline(self.at - seconds)
-
     def check(self) -> None:
         """Raises BoundExceededError when no time is left."""
         if self.remaining <= 0:

@@ -59,14 +59,14 @@ class Breaker:
         return state == "closed" or (state == "half_open" and self._probe is None)
 
     @property
-    def closed(self) -> bool:
-        """Whether the dependency counts as well."""
-        return self._state == "closed"
+    def refusal(self) -> BreakerOpenError:
+        """What `admit` raises when it lets no call through."""
+        return BreakerOpenError(self.name, self._until - time.monotonic())
 
     def admit(self) -> Permit:
         """A permit for one call. Raises BreakerOpenError while the dependency is left alone or another probe is under way."""
         if not self.admits:
-            raise BreakerOpenError(self.name, self._until - time.monotonic())
+            raise self.refusal
         permit = Permit(self)
         if self.state == "half_open":
             self._change("half_open")

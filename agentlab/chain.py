@@ -60,14 +60,13 @@ class ModelChain:
         self._links = [_Link(model, policy) for model in models]
 
     @property
-    def models(self) -> list[Model]:
-        """The models in order."""
-        return [link.model for link in self._links]
-
-    @property
     def admits(self) -> bool:
         """Whether some model may be asked now."""
         return any(link.breaker.admits for link in self._links)
+
+    def left_alone(self) -> AllModelsFailedError | None:
+        """Why no model may be asked now: the breaker of each; None if one may be asked."""
+        return None if self.admits else AllModelsFailedError({link.model.name: link.breaker.refusal for link in self._links})
 
     def last_left(self, aside: Collection[str]) -> bool:
         """Whether at most one model could still be asked."""
@@ -97,6 +96,7 @@ class _Call:
     """One logical call to one model: its attempts, what made the request smaller, what made the answer's maximum larger."""
 
     def __init__(self, link: _Link, asking: Asking, fallback: bool) -> None:
+        """`_before` has the failures before the last resize; `_ill` says that the last attempt spoke against the model itself."""
         self._link = link
         self._asking = asking
         self._fallback = fallback
@@ -104,6 +104,8 @@ class _Call:
         self._level = 0
         self._max_tokens = link.model.max_tokens
         self._failures = self._resizes = 0
+        self._before: list[Failure] = []
+        self._ill = False
 
     async def answer(self) -> Answer:
         """Raises ModelFailedError or BreakerOpenError; gives the model up for a while if it is ill."""
@@ -125,8 +127,13 @@ class _Call:
             try:
                 return await call_with_retries(self._attempt, policies=MODEL_POLICIES, deadline=self._deadline, go_on=self._go_on)
             except GaveUpError as error:
+                self._before += error.failures
                 if not self._resize(error.failures[-1]):
-                    raise
+                    raise GaveUpError(self._before) from error
+            except BreakerOpenError as error:
+                if self._before:
+                    raise GaveUpError(self._before) from error
+                raise
 
     def _resize(self, failure: Failure) -> bool:
         if failure.classified.category != "context" or self._deadline.remaining <= 0:
@@ -145,9 +152,10 @@ class _Call:
         request = asking.build(self._level)
         asking.spending.check(tokens=request.tokens + self._max_tokens, money=model.cost(request.tokens, self._max_tokens))
         permit = self._link.breaker.admit()
-        seconds = min(model.timeout, max(self._deadline.remaining, 0.001))
+        left = max(self._deadline.remaining, 0.001)
+        seconds = min(model.timeout, left)
         try:
-            answer = await self._link.client.ask(request, seconds=seconds, max_tokens=self._max_tokens)
+            answer = await self._link.client.ask(request, seconds=seconds, at_most=left, max_tokens=self._max_tokens)
             permit.succeed()
         except Exception as error:
             self._failed_attempt(error, request, permit, cut_short=seconds < model.timeout)
@@ -160,8 +168,10 @@ class _Call:
     def _failed_attempt(self, error: Exception, request: Request, permit: Permit, *, cut_short: bool) -> None:
         """Tell the breaker, unless our own deadline cut the call; charge what the provider may charge: what may have run is not free."""
         found = classify(error)
-        if found.counts and not (found.timed_out and cut_short):
-            permit.fail()
+        if not (found.timed_out and cut_short):
+            self._ill = found.counts
+            if self._ill:
+                permit.fail()
         if found.outcome_unknown:
             self._charge(request.tokens, 0, estimated=True)
 
@@ -177,7 +187,7 @@ class _Call:
 
     def _failed(self, failures: list[Failure]) -> ModelFailedError:
         last = failures[-1]
-        if last.classified.counts:
+        if self._ill:
             self._link.breaker.trip(min(last.retry_after or 0.0, 3600.0))
         return ModelFailedError(
             f"{self._link.model.name} failed {len(failures)} times ({last.classified.category}: {type(last.error).__name__})",

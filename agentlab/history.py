@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,11 +43,6 @@ class History:
 
     def __len__(self) -> int:
         return len(self._messages)
-
-    @property
-    def characters(self) -> int:
-        """Roughly how much a request with all of it holds."""
-        return sum(len(json.dumps(message)) for message in self._messages)
 
     def add_user(self, text: str) -> None:
         """The user's turn."""

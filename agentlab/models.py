@@ -67,9 +67,12 @@ class ModelClient:
         self.model = model
         self._sdk: AsyncOpenAI | None = None
 
-    async def ask(self, request: Request, *, seconds: float, max_tokens: int) -> Answer:
-        """The model's valid answer within `seconds`. Raises InvalidAnswerError, TimeoutError, and whatever the SDK raises."""
-        completion = await within(seconds + SLACK, self._create(request, seconds, max_tokens))
+    async def ask(self, request: Request, *, seconds: float, at_most: float, max_tokens: int) -> Answer:
+        """The model's valid answer within `seconds`; all of it, its body and our slack too, within `at_most`.
+
+        Raises InvalidAnswerError, TimeoutError, and whatever the SDK raises.
+        """
+        completion = await within(min(seconds + SLACK, at_most), self._create(request, seconds, max_tokens))
         return read_answer(completion, sent_characters=request.characters, max_tokens=max_tokens)
 
     async def aclose(self) -> None:

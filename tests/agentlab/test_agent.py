@@ -11,6 +11,7 @@ from agentlab_faults.exchange import Exchange, Pause
 
 from agentlab import AllModelsFailedError, Bounds, Model, Reply, ResumeRefusedError, Tool, ToolRefusedError, tool
 from agentlab.agent import Agent
+from agentlab.errors import BreakerOpenError, ModelFailedError
 
 from .conftest import Wire, call, error, raw, refused, say, silent
 
@@ -488,3 +489,64 @@ def test_arguments_that_no_reader_can_walk_do_not_end_the_turn(wire: Wire) -> No
     )
     reply = ask(wire, agent(fallback=False))
     assert (reply.text, reply.status) == (FINE, "complete")
+
+
+def test_our_own_deadline_says_nothing_against_a_model(wire: Wire) -> None:
+    wire.primary(*[silent()] * 5, say(FINE))
+    helper = agent(fallback=False, bounds=Bounds(seconds=2.0))
+    for _ in range(5):
+        assert ask(wire, helper).answered_by == "safety_net"
+    assert ask(wire, helper).text == FINE
+    assert len(wire.asked) == 6
+
+
+def test_a_model_that_failed_before_our_deadline_cut_it_is_left_alone(wire: Wire) -> None:
+    wire.primary(error(500), silent())
+    helper = agent(fallback=False, bounds=Bounds(seconds=6.0))
+    ask(wire, helper)
+    assert ask(wire, helper).answered_by == "safety_net"
+    assert len(wire.asked) == 2
+
+
+@pytest.mark.parametrize("hung", [silent(), raw(*[Pause(0.2), b" "] * 100)], ids=["silent", "drip"])
+def test_a_turn_ends_by_its_deadline(wire: Wire, hung: Exchange) -> None:
+    wire.primary(hung)
+    ask(wire, agent(fallback=False, bounds=Bounds(seconds=1.0)))
+    assert wire.now <= 1.0
+
+
+@pytest.mark.parametrize("degrade", [True, False])
+def test_models_that_are_left_alone_are_the_error_of_the_reply(wire: Wire, degrade: bool) -> None:
+    wire.primary(error(503))
+    helper = agent(fallback=False, degrade=degrade)
+    ask(wire, helper)
+    asked = len(wire.asked)
+    reply = ask(wire, helper)
+    assert len(wire.asked) == asked
+    assert isinstance(reply.error, AllModelsFailedError)
+    assert isinstance(reply.error.failures["gpt-4o-mini"], BreakerOpenError)
+    assert "None" not in reply.text
+    assert reply.status == ("degraded" if degrade else "incomplete")
+    assert degrade or "is left alone for another" in reply.text
+
+
+def test_a_turn_without_lower_layers_names_its_effects_too(wire: Wire) -> None:
+    wire.primary(call(("pay", {"order": "A", "reason": "broken"}), ids=("call_a",)), error(400))
+    reply = ask(wire, agent(fallback=False, degrade=False, tools=[payer([])]))
+    assert reply.status == "incomplete"
+    assert "This went through: pay(order=A, reason=broken)." in reply.text
+
+
+def test_attempts_before_a_smaller_request_are_counted(wire: Wire) -> None:
+    wire.primary(error(413))
+    reply = ask(wire, agent(fallback=False))
+    assert isinstance(reply.error, AllModelsFailedError)
+    failure = reply.error.failures["gpt-4o-mini"]
+    assert isinstance(failure, ModelFailedError)
+    assert (len(wire.asked), failure.attempts, len(failure.causes)) == (3, 3, 3)
+
+
+def test_after_a_context_error_less_is_asked_for_in_the_answer(wire: Wire) -> None:
+    wire.primary(error(400, "context_length_exceeded"))
+    ask(wire, agent(fallback=False))
+    assert [body["max_completion_tokens"] for _, body, _ in wire.requests] == [1024, 512, 256]

@@ -52,3 +52,16 @@ def test_a_turn_names_what_happened_and_what_may_have() -> None:
     assert effects.this_turn == ()
     assert effects.done_this_turn("refund", {"order": 0}) is None
     assert effects.begin("refund", {"order": 1}) is unknown
+
+
+def test_nothing_was_ever_done_only_if_no_effect_is_open_in_any_turn() -> None:
+    effects = Effects("run")
+    effect = effects.begin("refund", {"order": 1})
+    assert effects.none_ever
+    effect.state = "unknown"
+    effects.new_turn()
+    assert not effects.none_ever
+    effect.state = "refused"
+    assert effects.none_ever
+    effects.confirm(effect, "ok")
+    assert not effects.none_ever
