@@ -11,6 +11,7 @@ from dataclasses import dataclass
 __all__ = ["CachedAnswer", "ResponseCache", "similarity"]
 
 WORDS = re.compile(r"[^\W_]+")
+NEGATION = re.compile(r"\b(no|not|never|none|nothing|nobody|nor|neither|without|cannot|cant|dont|wont)\b|n['\u2019]t\b", re.IGNORECASE)
 STOP_WORDS = frozenset(
     WORDS.findall(
         "a an and are be can could do does for have how i if in is it may me my of on or please the to what when will with you your"
@@ -31,7 +32,12 @@ def _features(text: str) -> Mapping[str, float]:
 
 
 def similarity(one: str, other: str) -> float:
-    """How alike two questions are, 0 to 1: the cosine of their word and letter features. Questions that differ in a number are 0."""
+    """How alike two questions are, 0 to 1: the cosine of their word and letter features.
+
+    0 for questions that differ in a number, and for two of which one has a negation and the other has none.
+    """
+    if bool(NEGATION.search(one)) != bool(NEGATION.search(other)):
+        return 0.0
     if set(re.findall(r"\d+", one)) != set(re.findall(r"\d+", other)):
         return 0.0
     left, right = _features(one), _features(other)

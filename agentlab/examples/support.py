@@ -55,6 +55,8 @@ QUESTIONS: Final = {
 
 UNAVAILABLE: Final = "our systems are unavailable just now"
 
+SHOP: Final = "(you|it|they|(the|your) (shop|store))"
+
 INTENTS: Final = (
     Intent(
         "refund",
@@ -73,7 +75,12 @@ INTENTS: Final = (
     ),
     Intent(
         "opening_hours",
-        (r"\bopen(ing)?\b", r"\bhours\b"),
+        (
+            r"\b(opening|business|working|shop|store|your) (hours|times)\b",
+            rf"\b(are|is|will|be|stay) {SHOP}( \w+)? open\b(?! to\b)",
+            rf"\b(when|what time|how (late|long)|until when)( \w+)?( do| does| are| is| will)? {SHOP}( \w+)? (open|close)d?\b",
+            r"\bopen (on|at) (the )?(\d|week|(mon|tues|wednes|thurs|fri|satur|sun|holi)days?\b)",
+        ),
         f"I could not ask our live assistant ({UNAVAILABLE}), but this is our usual answer: {ARTICLES['opening hours']}",
     ),
     Intent(

@@ -15,7 +15,7 @@ from agentlab_faults.script import Call, Say, ScriptSpec
 
 from agentlab import Reply, ToolRefusedError
 from agentlab.examples.shop import ARTICLES, Shop
-from agentlab.examples.support import QUESTIONS, build
+from agentlab.examples.support import INTENTS, QUESTIONS, build
 
 from .conftest import Wire, error
 
@@ -52,6 +52,33 @@ def test_in_an_outage_every_question_gets_the_best_layer_that_is_left(wire: Wire
     assert reply.answered_by == layer
     assert re.search("could not|unavailable", reply.text)
     assert wire.now < 15
+
+
+def intent(text: str) -> str | None:
+    return next((known.name for known in INTENTS if known.matches(text)), None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "What are your opening hours?", "Your hours, please?", "Are you open on Sunday, and how late?", "Is the shop still open now?",
+        "When do you open?", "What time does the shop close on Friday?", "How late are you open?", "Open on weekends?",
+        "Will you be open at 9?",
+    ],
+)  # fmt: skip
+def test_questions_about_the_opening_hours_are_known(text: str) -> None:
+    assert intent(text) == "opening_hours"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I want to open a complaint about your driver", "My parcel came 3 hours late and broken", "Can you open my account again?",
+        "I waited two hours", "The box was open when it came", "Are you open to a lower price?", "How do I open the lid?",
+    ],
+)  # fmt: skip
+def test_other_openings_and_hours_are_not(text: str) -> None:
+    assert intent(text) is None
 
 
 def test_a_cached_answer_is_the_shops_own(wire: Wire) -> None:
