@@ -62,7 +62,7 @@ def render_html(suites: Sequence[SuiteResults], verdict: Verdict, baseline: Sequ
             exposed=views.exposed(suites),
             panels=panels,
             plain=PLAIN_PANELS,
-            packed=pack(_bodies(panels[PLAIN_PANELS:])),
+            packed=pack(_bodies(sorted(panels[PLAIN_PANELS:], key=lambda panel: (panel.cell.suite, panel.cell.id)))),
             suites=list(zip(suites, verdict.suites, strict=True)),
             quality=list(QUALITY.items()),
             bands=BANDS,

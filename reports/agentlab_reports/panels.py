@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import json
 import zlib
 from collections.abc import Iterator, Sequence
@@ -15,8 +16,8 @@ from dataclasses import dataclass
 
 from agentlab_reports.schema import CellLine, FaultInfo, Outcome, Span, SuiteResults
 from agentlab_reports.score import cell_score
-from agentlab_reports.waterfall import Waterfall, draw
-from agentlab_reports.words import is_control, is_scored, strike_name, worseness
+from agentlab_reports.waterfall import draw
+from agentlab_reports.words import MARKS, is_control, is_scored, strike_name, worseness
 
 __all__ = ["PLAIN_PANELS", "Panel", "anchor", "pack", "panels_of"]
 
@@ -36,13 +37,16 @@ class Panel:
     facts: tuple[tuple[str, str], ...]
     """(name, value) of the figures beside the timeline."""
     faults: tuple[FaultInfo, ...]
-    siblings: tuple[tuple[str, CellLine], ...]
-    """(anchor, cell) of the other points and shapes of the same scenario and fault."""
+    siblings: str
+    """Links to the other points and shapes of the same scenario and fault, escaped: each is made once, not once for each panel."""
     more_siblings: int
     reply: str
     talk: tuple[Span, ...]
     """The user's turns and the agent's replies in order, where there was more than one."""
-    drawing: Waterfall
+    drawing: str
+    """The timeline as SVG. (Text, not its thousands of parts: the garbage collector would go through them again and again.)"""
+    left_out: int
+    """Rows that the drawing leaves out."""
 
 
 def anchor(suite: str, cell: str) -> str:
@@ -59,13 +63,17 @@ def panels_of(suites: Sequence[SuiteResults], baseline: Sequence[SuiteResults] |
         for cell in suite.cells:
             together.setdefault((cell.scenario, strike_name(cell)), []).append((anchor(cell.suite, cell.id), cell))
         for group in together.values():
-            found += [_panel(name, cell, group, suite, before.get((cell.suite, cell.id))) for name, cell in group]
+            links = [_link(name, cell) for name, cell in group[: _SIBLINGS + 1]]
+            for place, (name, cell) in enumerate(group):
+                others = links[:place] + links[place + 1 :]
+                found.append(_panel(name, cell, others[:_SIBLINGS], len(group) - 1, suite, before.get((cell.suite, cell.id))))
     return sorted(found, key=lambda panel: _order(panel.cell))
 
 
-def pack(html: dict[str, str]) -> str:
+def pack(panels: dict[str, str]) -> str:
     """Panels by anchor, as base64 of deflated JSON: it holds no `<` whatever an agent said."""
-    return base64.b64encode(zlib.compress(json.dumps(html, separators=(",", ":")).encode(), 6)).decode() if html else ""
+    text = json.dumps(panels, separators=(",", ":"), ensure_ascii=False).encode()
+    return base64.b64encode(zlib.compress(text, 6)).decode() if panels else ""
 
 
 def _facts(cell: CellLine, score: float | None, before: float | None) -> Iterator[tuple[str, str]]:
@@ -107,8 +115,14 @@ def _order(cell: CellLine) -> tuple[bool, bool, int, float, float, str, str]:
     )
 
 
-def _panel(name: str, cell: CellLine, group: Sequence[tuple[str, CellLine]], suite: SuiteResults, before: CellLine | None) -> Panel:
+def _link(name: str, cell: CellLine) -> str:
+    shape = f" {cell.shape}" if cell.shape and cell.shape != "once" else ""
+    return f'<a href="#{name}">{MARKS[cell.outcome]} {html.escape(f"{cell.point or cell.mode or cell.schedule}{shape}", quote=False)}</a> '
+
+
+def _panel(name: str, cell: CellLine, links: Sequence[str], others: int, suite: SuiteResults, before: CellLine | None) -> Panel:
     score = cell_score(cell)
+    drawn = draw(cell.timeline, cell.virtual_seconds)
     reply = cell.reply if len(cell.reply) <= _LONGEST else f"{cell.reply[:_LONGEST]} … and {len(cell.reply) - _LONGEST:,} more characters"
     return Panel(
         anchor=name,
@@ -119,9 +133,10 @@ def _panel(name: str, cell: CellLine, group: Sequence[tuple[str, CellLine]], sui
         faults=tuple(suite.header.faults[name] for name in dict.fromkeys((cell.mode or "", *cell.faults)) if name in suite.header.faults)[
             :3
         ],
-        siblings=tuple((other, sibling) for other, sibling in group if other != name)[:_SIBLINGS],
-        more_siblings=max(0, len(group) - 1 - _SIBLINGS),
+        siblings="".join(links),
+        more_siblings=max(0, others - _SIBLINGS),
         reply=reply,
         talk=tuple(span for span in cell.timeline if span.kind in {"turn", "reply"}) if _turns(cell) > 1 else (),
-        drawing=draw(cell.timeline, cell.virtual_seconds),
+        drawing=drawn.__html__(),
+        left_out=drawn.left_out,
     )

@@ -6,6 +6,7 @@ import html
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from agentlab_reports.schema import Span
 
@@ -24,8 +25,7 @@ _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600)
 _STYLES = {"llm": "llm", "tool": "tool", "wait": "wait", "fault": "hit", "reply": "out", "note": "note"}
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
+class Bar(NamedTuple):
     """One row: its label at the left, a bar, and a text beside it (or below, where a fault struck)."""
 
     style: str
@@ -40,8 +40,7 @@ class Bar:
     strong: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Lane:
+class Lane(NamedTuple):
     """A strip under the rows: the states of a breaker, or the moments at which effects were committed."""
 
     label: str
@@ -50,8 +49,7 @@ class Lane:
     """(style, x, width, text) of each part."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
+class Tick(NamedTuple):
     """A line of the grid."""
 
     x: float

@@ -151,6 +151,15 @@ def test_attacks_are_text_wherever_they_are_said() -> None:
     assert all(attack.split("\0")[0][:12] in "".join(Page(whole).words) for attack in ATTACKS)
 
 
+def test_the_other_points_of_a_cell_are_linked_as_text() -> None:
+    points = [f"{attack}{n}" for n, attack in enumerate(ATTACKS[:10])]
+    html = rendered([suite([cell("x", "crash", point=point, shape="x3") for point in points])])
+    links = re.findall(r'<p class="sibs">(.*?)</p>', html)
+    assert len(links) > len(points)  # one panel is shown a second time, opened
+    assert all(len(re.findall("<", part)) == 2 * 8 + 2 and "and 1 more" in part for part in links)
+    assert "&lt;script&gt;window.hacked=1&lt;/script&gt;0 x3</a>" in html
+
+
 def test_equal_results_are_an_equal_page(page: str) -> None:
     assert page == rendered([sample.suite()], [sample.suite(healthy=True)])
 
