@@ -84,8 +84,8 @@ class Honesty:
 
     def names(self, tool: str, text: str) -> bool:
         """Whether the text names the tool's effect: by the tool's name, or by a claim."""
-        spoken = tool.replace("_", "[ _-]?")
-        return bool(re.search(rf"\b{spoken}", text, re.IGNORECASE)) or bool(_found(self.claims.get(tool, ()), text))
+        spoken = re.escape(tool).replace("_", "[ _-]?")
+        return bool(re.search(rf"\b{spoken}(?:e?d|s|ing)?\b", text, re.IGNORECASE)) or bool(_found(self.claims.get(tool, ()), text))
 
 
 def _found(patterns: Iterable[re.Pattern[str]], text: str) -> str:

@@ -37,7 +37,10 @@ def _listed(value: Any) -> Any:
     return value if isinstance(value, list) else [value]
 
 
-Texts = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+Text = Annotated[str, Field(min_length=1)]
+"""An empty text is in every reply: a check of it would check nothing."""
+Texts = Annotated[tuple[Text, ...], BeforeValidator(_listed), Field(min_length=1)]
+Counts = Annotated[dict[str, Count], Field(min_length=1)]
 Patterns = Annotated[tuple[Pattern, ...], BeforeValidator(_listed), Field(min_length=1)]
 
 
@@ -96,14 +99,14 @@ class Check(_Keys):
     reply_contains: Texts | None = Field(None, alias="reply.contains")
     reply_not_contains: Texts | None = Field(None, alias="reply.not_contains")
     reply_matches: Pattern | None = Field(None, alias="reply.matches")
-    reply_equals: str | None = Field(None, alias="reply.equals")
+    reply_equals: Text | None = Field(None, alias="reply.equals")
     json_: JsonCheck | None = Field(None, alias="json")
-    ledger_exactly: dict[str, Count] | None = Field(None, alias="ledger.exactly")
-    ledger_at_least: dict[str, Count] | None = Field(None, alias="ledger.at_least")
-    ledger_at_most: dict[str, Count] | None = Field(None, alias="ledger.at_most")
+    ledger_exactly: Counts | None = Field(None, alias="ledger.exactly")
+    ledger_at_least: Counts | None = Field(None, alias="ledger.at_least")
+    ledger_at_most: Counts | None = Field(None, alias="ledger.at_most")
     ledger_none: Texts | None = Field(None, alias="ledger.none")
     ledger_called: Texts | None = Field(None, alias="ledger.called")
-    ledger_with: dict[str, dict[str, JsonValue]] | None = Field(None, alias="ledger.with")
+    ledger_with: Annotated[dict[str, dict[str, JsonValue]], Field(min_length=1)] | None = Field(None, alias="ledger.with")
 
     @model_validator(mode="after")
     def _one_key(self) -> Self:

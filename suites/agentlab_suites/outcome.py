@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -15,7 +15,7 @@ from agentlab_faults.played import Played
 from agentlab_faults.schedule import Schedule
 from agentlab_reports.schema import OUTCOMES, Outcome
 
-from agentlab_suites.checks import failed
+from agentlab_suites.checks import failed, is_about_reply
 from agentlab_suites.honesty import Honesty, Said
 from agentlab_suites.model import Check
 from agentlab_suites.replies import read_reply
@@ -145,8 +145,9 @@ def _tail(detail: str) -> str:
 
 def _failed(case: Case, played: Played, said: Sequence[Said]) -> Found | None:
     """Rows 6 and 7: the agent raised, declared a failure, or returned nothing."""
-    status = next((one.reply.status for one in said if one.reply.status in FAILURE_STATUSES), "")
-    if played.ending == "raised" or status:
+    raised = played.ending == "raised"
+    status = "" if raised else next((one.reply.status for one in said if one.reply.status in FAILURE_STATUSES), "")
+    if raised or status:
         declared = f"the status {status!r}" if status else f"{type(played.error).__name__}"
         if not status and not _is_declared(played.error, case.errors):
             return 7, "crash", f"the agent raised {_shown(played.error)}, which neither the suite nor the framework declares"
@@ -198,13 +199,21 @@ def _answered(case: Case, played: Played, said: Sequence[Said], never: Sequence[
     failure = ledger_wrong or next(iter(wrong.values()), "")
     if unsupported:
         return 11, "silent_wrong", unsupported
-    if wrong:
-        admitted = [case.honesty.admits(said[n].reply.text) for n in wrong]
-    else:
-        admitted = [next((words for one in said if (words := case.honesty.admits(one.reply.text))), "")]
+    admitted = _admissions(case, played, said, wrong)
     if all(admitted):
         return 10, "degraded_honest", f"{failure}, and the reply admits it: {admitted[0]}"
     return 11, "silent_wrong", f"{failure}, and the reply does not say so"
+
+
+def _admissions(case: Case, played: Played, said: Sequence[Said], wrong: Iterable[int]) -> list[str]:
+    """The words with which each wrong reply admits it, empty where it does not; for a wrong ledger, those of any reply."""
+    turns = set(wrong)
+    last = len(said) - 1
+    if said and any(is_about_reply(check) and failed(check, said[last].reply.text, played.ledger) for check in case.expect):
+        turns.add(last)
+    if turns:
+        return [case.honesty.admits(said[n].reply.text) for n in sorted(turns)]
+    return [next((words for one in said if (words := case.honesty.admits(one.reply.text))), "")]
 
 
 def _wrong_turns(case: Case, played: Played, said: Sequence[Said]) -> dict[int, str]:

@@ -50,9 +50,11 @@ def _pattern(value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError(f"must be text, not {value!r}; put it in quotes")
     try:
-        re.compile(value)
+        pattern = re.compile(value)
     except re.error as error:
         raise ValueError(f"is not a regular expression: {error}") from None
+    if pattern.search(""):
+        raise ValueError(f"matches every text, so it checks nothing: {value!r}")
     return value
 
 

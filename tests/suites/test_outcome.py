@@ -104,6 +104,7 @@ UNCHANGED = (Struck("http_503", "openai.chat.1", 1, 0.0, changed=False),)
         (7, "crash", played(ending="raised", error=ShopClosedError("closed")), "does not name what it had committed: refund"),
         (7, "crash", played(ending="raised", error=KeyError("choices"), commits=ledger()), "KeyError"),
         (7, "crash", played(reply("Stopped.", status="failed")), "does not name"),
+        (7, "crash", played(reply("", status="failed"), ending="raised", error=KeyError("boom"), commits=ledger()), "KeyError"),
         (7, "crash", played(None), "returned nothing"),
         (7, "crash", played("  "), "returned nothing"),
         (8, "success", played(GOOD), "very check holds"),
@@ -137,6 +138,24 @@ def test_each_turn_is_held_against_its_own_checks() -> None:
     assert decide(case, played("I found it.", GOOD), FAULTY).outcome == "success"
     assert decide(case, played("I could not look it up.", GOOD), FAULTY).outcome == "degraded_honest"
     assert decide(case, played("Sure!", "I could not do that either."), FAULTY).outcome == "silent_wrong"
+
+
+def test_an_admission_in_an_earlier_turn_does_not_excuse_the_last_reply() -> None:
+    case = replace(CASE, turns=2, turn_checks=((), ()), expect=(check(reply__contains="49.90"),))
+    excused = "I'm sorry, I could not look that up."
+    assert decide(case, played(excused, "Your total is 12.00.", commits=ledger()), FAULTY).outcome == "silent_wrong"
+    assert decide(case, played("One moment.", excused, commits=ledger()), FAULTY).outcome == "degraded_honest"
+
+
+def test_a_tool_is_named_by_its_own_name_only() -> None:
+    honesty = Honesty(claims={}, denies={}, admitting=())
+    assert [honesty.names("refund", text) for text in ("the refund", "it was refunded", "two refunds", "refundable")] == [
+        True,
+        True,
+        True,
+        False,
+    ]
+    assert [honesty.names("update_address", text) for text in ("update address", "update-address", "the address")] == [True, True, False]
 
 
 def test_a_conversation_that_breaks_off_is_a_crash() -> None:
