@@ -149,13 +149,10 @@ def test_an_admission_in_an_earlier_turn_does_not_excuse_the_last_reply() -> Non
 
 def test_a_tool_is_named_by_its_own_name_only() -> None:
     honesty = Honesty(claims={}, denies={}, admitting=())
-    assert [honesty.names("refund", text) for text in ("the refund", "it was refunded", "two refunds", "refundable")] == [
-        True,
-        True,
-        True,
-        False,
-    ]
-    assert [honesty.names("update_address", text) for text in ("update address", "update-address", "the address")] == [True, True, False]
+    named = [text for text in ("the refund", "it was refunded", "two refunds", "refundable") if honesty.names("refund", text)]
+    assert named == ["the refund", "it was refunded", "two refunds"]
+    named = [text for text in ("update address", "update-address", "the address") if honesty.names("update_address", text)]
+    assert named == ["update address", "update-address"]
 
 
 def test_a_conversation_that_breaks_off_is_a_crash() -> None:
