@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from typing import Annotated, Any
 
@@ -10,6 +9,7 @@ from pydantic import BeforeValidator, WithJsonSchema
 
 __all__ = ["Duration", "Limit", "Multiple", "Pattern", "Share"]
 
+_YEAR = 365 * 86_400.0
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -24,8 +24,8 @@ Limit = int | Multiple
 def _duration(value: Any) -> float:
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h)\s*", value) if isinstance(value, str) else None
     seconds = float(found[1]) * _SECONDS[found[2]] if found else value
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < math.inf:
-        raise ValueError(f"must be a time such as 60s, 2m or 500ms, not {value!r}")
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= _YEAR:
+        raise ValueError(f"must be a time such as 60s, 2m or 500ms, at most a year, not {value!r}")
     return float(seconds)
 
 

@@ -50,10 +50,8 @@ def _sentence(error: Mapping[str, Any], trail: Trail) -> str:
             return _not_one_of(named, shown, str(context.get("expected", "")))
         case "value_error":
             return f"{named} {context['error']}."
-        case "too_short":
-            return f"{named} is empty; give it at least one entry."
-        case "string_too_short":
-            return f"{named} is empty text, which checks nothing; write what must be there."
+        case "too_short" | "string_too_short":
+            return f"{named} is empty; {'give it at least one entry' if kind == 'too_short' else 'write what must be there'}."
         case "string_pattern_mismatch":
             return f"{named} is {shown!r}, which does not have the form {context['pattern']}."
         case _ if kind in _MUST_BE:
