@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from agentlab_reports.schema import Control, FaultInfo, Fingerprint, GateSetting
 from agentlab_reports.score import weights_hash
 
 from agentlab_suites.cell import schedule_weight
+from agentlab_suites.masking import Masker
 from agentlab_suites.plan import Discovered, PlannedCell, Prepared
 
 __all__ = ["header_of", "waived"]
@@ -23,9 +24,15 @@ _LIBRARIES = ("agentlab-chaos", "greenlet", "httpx", "httpx2", "openai", "pydant
 
 
 def header_of(
-    prepared: Prepared, discovered: Sequence[Discovered], cells: Sequence[PlannedCell], waivers: Sequence[Waiver], root: Path
+    prepared: Prepared,
+    discovered: Sequence[Discovered],
+    cells: Sequence[PlannedCell],
+    waivers: Sequence[Waiver],
+    root: Path,
+    mask: Callable[[str], str] | None = None,
 ) -> Header:
-    """The header. `root` is the folder that the suite's path is told from."""
+    """The header. `root` is the folder that the suite's path is told from; `mask` takes secrets out (default: the environment's)."""
+    mask = mask or Masker()
     loaded, suite = prepared.loaded, prepared.loaded.suite
     schedules = {cell.schedule.name: cell.schedule for cell in cells if cell.schedule.injections}
     faults = _fault_infos({injection.fault.row.id for s in schedules.values() if not s.mode for injection in s.injections})
@@ -34,7 +41,7 @@ def header_of(
         ScenarioInfo(
             name=scene.name,
             weight=scene.scenario.weight,
-            prompt="\n".join(scene.scenario.prompts)[:2_000],
+            prompt=mask("\n".join(scene.scenario.prompts))[:2_000],
             line=loaded.line("scenarios", scene.name),
         )
         for scene in prepared.scenes
@@ -57,7 +64,7 @@ def header_of(
         control=Control(passed=sum(not found.failure for found in discovered), total=len(discovered)),
         waivers=list(waivers),
         planned=sum(waived(cell, waivers) is None for cell in cells),
-        discovery_errors={found.scenario: found.failure for found in discovered if found.failure},
+        discovery_errors={found.scenario: mask(found.failure) for found in discovered if found.failure},
         extra={"hash_seed": fixed} if (fixed := os.environ.get("AGENTLAB_HASH_SEED")) else {},
     )
 

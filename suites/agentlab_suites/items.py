@@ -36,7 +36,7 @@ class SuiteFile(pytest.File):
         try:
             planned = lab.planned(self.path)
         except BadInput as bad:
-            raise self.CollectError(str(bad)) from bad
+            raise self.CollectError(lab.mask(str(bad))) from bad
         for cell in planned.cells:
             yield CellItem.of(self, lab, planned, cell)
 
@@ -80,7 +80,7 @@ class CellItem(pytest.Item):
         """A failing cell's own text."""
         if isinstance(excinfo.value, CellFailed):
             return failure_text(excinfo.value.line, self.where)
-        return super().repr_failure(excinfo, style)
+        return self._lab.mask(str(super().repr_failure(excinfo, style)))
 
     def reportinfo(self) -> tuple[os.PathLike[str], int, str]:
         """The suite's file, the scenario's line (from 0), the cell."""

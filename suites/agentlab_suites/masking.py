@@ -22,16 +22,24 @@ _SHORTEST = 8
 
 
 class Masker:
-    """Replaces every secret in a text by `[secret]`."""
+    """Replaces every secret in a text by `[secret]`. Follows the environment as it grows: agents load keys when imported or built."""
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
-        held = os.environ if environment is None else environment
-        values = {value for name, value in held.items() if _NAMES.search(name) and len(value) >= _SHORTEST}
-        known = [re.escape(value) for value in sorted(values, key=len, reverse=True)]
+        self._environment = os.environ if environment is None else environment
+        self._values: set[str] = set()
+        self.learn()
+
+    def learn(self) -> None:
+        """Look at the environment again. What was a secret before stays one."""
+        self._size = len(self._environment)
+        self._values |= {value for name, value in self._environment.items() if _NAMES.search(name) and len(value) >= _SHORTEST}
+        known = [re.escape(value) for value in sorted(self._values, key=len, reverse=True)]
         self._pattern = re.compile("|".join([*known, *_FORMS]))
 
     def __call__(self, text: str) -> str:
         """The text without secrets, and without lone surrogates, which no UTF-8 file can hold."""
         if not text:
             return text
+        if len(self._environment) != self._size:
+            self.learn()
         return self._pattern.sub(MASK, text if text.isascii() else text.encode("utf-8", "replace").decode())

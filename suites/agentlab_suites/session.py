@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from agentlab_suites.agents import load_agent
 from agentlab_suites.headers import header_of, waived
 from agentlab_suites.load import LoadedSuite, load_suite
 from agentlab_suites.masking import Masker
-from agentlab_suites.plan import PlannedCell, Prepared, cells_of, discover, prepare
+from agentlab_suites.plan import Discovered, PlannedCell, Prepared, cells_of, discover, prepare
 from agentlab_suites.problems import BadAgent, BadInput, BadSuite
 from agentlab_suites.recording import Recorder
 from agentlab_suites.settings import settings_of
@@ -75,18 +75,29 @@ class LabSession:
         settings = self._settings
         prepared = prepare(loaded, self._agent(loaded), seed=settings.seed, watchdog=settings.watchdog)
         try:
-            found = self._folder.discovered(loaded.path, lambda: discover(prepared)) if self._folder else discover(prepared)
+            found = self._folder.discovered(loaded.path, lambda: self._discover(prepared)) if self._folder else self._discover(prepared)
             cells = cells_of(prepared, found, settings.globs)
         except BaseException:
             prepared.undo()
             raise
         waivers = _waivers(cells)
-        planned = PlannedSuite(prepared, cells, waivers, header_of(prepared, found, cells, waivers, self._here))
+        planned = PlannedSuite(prepared, cells, waivers, header_of(prepared, found, cells, waivers, self._here, self.mask))
         if self._folder:
             self._folder.add_header(loaded.path, planned.header)
         return planned
 
+    def _discover(self, prepared: Prepared) -> list[Discovered]:
+        """Discovery, without the secrets that a failure may tell: the workers share it in a file."""
+        return [replace(found, failure=self.mask(found.failure)) for found in discover(prepared)]
+
     def _agent(self, loaded: LoadedSuite) -> Any:
+        """The agent. Importing it may have put its keys into the environment (`load_dotenv`), so the mask looks there again."""
+        try:
+            return self._load_agent(loaded)
+        finally:
+            self.mask.learn()
+
+    def _load_agent(self, loaded: LoadedSuite) -> Any:
         name = self._settings.agent
         if name:
             return load_agent(name, folder=self._settings.agent_folder)
@@ -99,8 +110,9 @@ class LabSession:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_make_collect_report(self) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-        """Mark a report of bad input, so that the controller of pytest-xdist sees it too."""
+        """Mark a report of bad input, so that the controller of pytest-xdist sees it too, and keep secrets out of what was printed."""
         report = yield
+        report.sections = [(title, self.mask(text)) for title, text in report.sections]
         call = getattr(report, "call", None)
         error = call.excinfo.value.__cause__ if call is not None and call.excinfo is not None else None
         if isinstance(error, BadInput):

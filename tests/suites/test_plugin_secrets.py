@@ -1,0 +1,74 @@
+"""A key that reaches the environment late, or the header, is still written nowhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from agentlab_suites.masking import Masker
+
+pytest_plugins = ["pytester"]
+
+KEY = "planted-secret-value-2"
+SET_AT_IMPORT = f"import os, json\nos.environ['SHOP_API_KEY'] = '{KEY}'\n"
+"""As `load_dotenv()` does."""
+SAY_IT = "answer.raise_for_status(); assert False, 'the key ' + os.environ['SHOP_API_KEY']"
+
+
+@pytest.fixture(autouse=True)
+def no_key_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOP_API_KEY", "")
+    monkeypatch.delenv("SHOP_API_KEY")
+
+
+def everything(shop: Any, result: pytest.RunResult) -> str:
+    written = [path for path in shop.folder.rglob("*") if path.is_file() and path.suffix in (".jsonl", ".html", ".xml", ".json", ".header")]
+    return result.stdout.str() + result.stderr.str() + "".join(path.read_text() for path in written)
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_a_key_set_while_the_agent_is_imported_is_masked(shop: Any, workers: tuple[str, ...]) -> None:
+    shop.edit("agent.py", "import json\n", SET_AT_IMPORT)
+    shop.edit("agent.py", "answer.raise_for_status()", SAY_IT)
+    told = everything(shop, shop.apart("--junitxml=out.xml", *workers))
+    assert "the key [secret]" in told
+    assert KEY not in told
+    assert "the key [secret]" in shop.header()["discovery_errors"]["greet"]
+
+
+def test_a_key_set_while_the_agent_is_built_is_masked(shop: Any) -> None:
+    shop.edit("agent.py", "    messages = []\n", f"    import os; os.environ['SHOP_API_KEY'] = '{KEY}'\n    messages = []\n")
+    shop.edit("agent.py", "answer.raise_for_status()", f"assert answer.is_success, '{KEY}'")
+    told = everything(shop, shop.apart("-n", "2", "--junitxml=out.xml"))
+    assert "[secret]" in told
+    assert KEY not in told
+
+
+def test_a_key_in_a_prompt_is_masked_in_the_header(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOP_API_KEY", KEY)
+    shop.edit("shop.suite.yaml", "prompt: Hello.", f"prompt: Hello with {KEY}.")
+    told = everything(shop, shop.pytest("-q", "--junitxml=out.xml"))
+    assert [one["prompt"] for one in shop.header()["scenarios"]][1] == "Hello with [secret]."
+    assert KEY not in told
+
+
+def test_an_agent_that_cannot_be_imported_does_not_tell_its_key(shop: Any) -> None:
+    shop.edit(
+        "agent.py",
+        "import json\n",
+        SET_AT_IMPORT + "print('printed', os.environ['SHOP_API_KEY'])\nraise ValueError('bad key ' + os.environ['SHOP_API_KEY'])\n",
+    )
+    result = shop.apart("--junitxml=out.xml")
+    told = everything(shop, result)
+    assert result.ret == 4
+    assert "bad key [secret]" in told
+    assert "printed [secret]" in told
+    assert KEY not in told
+
+
+def test_what_was_a_secret_once_stays_one() -> None:
+    environment = {"A_KEY": "first-secret"}
+    mask = Masker(environment)
+    del environment["A_KEY"]
+    environment |= {"B_KEY": "second-secret", "HOME": "/home"}
+    assert mask("first-secret second-secret /home") == "[secret] [secret] /home"
