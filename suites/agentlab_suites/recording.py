@@ -74,7 +74,6 @@ class Recorder:
         if self._growing is not None:
             self._growing.close()
         suites = [self._suite(header, session) for header in headers]
-        suites = [suite for suite in suites if suite.cells]
         baseline = read_results(self._settings.baseline) if self._settings.baseline else None
         write_results(self._settings.results, suites)
         verdict = evaluate(suites, baseline)
