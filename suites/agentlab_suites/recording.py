@@ -14,7 +14,7 @@ from agentlab_suites.best import best_of
 from agentlab_suites.plan import PlannedCell
 from agentlab_suites.settings import Settings
 
-__all__ = ["Recorder"]
+__all__ = ["Recorder", "stuck_line"]
 
 
 class Recorder:
@@ -38,36 +38,6 @@ class Recorder:
                 self._growing.write(header.model_dump_json().encode() + b"\n")
         self.lines[line.suite, line.id] = line
         self._growing.write(line.model_dump_json().encode() + b"\n")
-
-    def add_stuck(self, cell: PlannedCell, headers: Callable[[], Sequence[Header]]) -> None:
-        """Write down a cell that could not be ended."""
-        scene, schedule = cell.scene, cell.schedule
-        best, best_why = best_of(schedule, scene.loaded.suite.fallback, ())
-        injection = schedule.injections[0] if schedule.injections else None
-        self.add(
-            CellLine(
-                suite=scene.loaded.name,
-                id=cell.id,
-                scenario=scene.name,
-                schedule=schedule.name,
-                faults=[one.fault.row.id for one in schedule.injections],
-                point=(injection.at or "") if injection else "",
-                shape=injection.shape if injection and not schedule.mode else "",
-                mode=schedule.mode,
-                boundary=injection.fault.row.boundary if injection else "",
-                family=injection.fault.row.family if injection else "",
-                outcome="hang",
-                row=4,
-                why="The agent waits for a real thread or a blocking call that never ends; the watchdog had to end the whole run.",
-                best=best,
-                best_why=best_why,
-                allowed=scene.allowed(schedule, best),
-                passed=False,
-                deadline=scene.setup.deadline,
-                replay=f"agentlab replay {shlex.quote(cell.id)}",
-            ),
-            headers,
-        )
 
     def finish(self, headers: Iterable[Header], session: pytest.Session) -> int | None:
         """Write results and report. The gate's exit code (0, 1 or 3); None if the run was narrowed, and the gate not evaluated."""
@@ -117,3 +87,31 @@ class Recorder:
         played = sum(len(suite.cells) for suite in suites)
         planned = sum(suite.header.planned for suite in suites)
         return f"gate not evaluated: the run was narrowed ({why}), {played} of {planned} cells\nReport: {self._settings.report}"
+
+
+def stuck_line(cell: PlannedCell) -> CellLine:
+    """The line of a cell that could not be ended."""
+    scene, schedule = cell.scene, cell.schedule
+    best, best_why = best_of(schedule, scene.loaded.suite.fallback, ())
+    injection = schedule.injections[0] if schedule.injections else None
+    return CellLine(
+        suite=scene.loaded.name,
+        id=cell.id,
+        scenario=scene.name,
+        schedule=schedule.name,
+        faults=[one.fault.row.id for one in schedule.injections],
+        point=(injection.at or "") if injection else "",
+        shape=injection.shape if injection and not schedule.mode else "",
+        mode=schedule.mode,
+        boundary=injection.fault.row.boundary if injection else "",
+        family=injection.fault.row.family if injection else "",
+        outcome="hang",
+        row=4,
+        why="The agent waits for a real thread or a blocking call that never ends; the watchdog had to end the whole process.",
+        best=best,
+        best_why=best_why,
+        allowed=scene.allowed(schedule, best),
+        passed=False,
+        deadline=scene.setup.deadline,
+        replay=f"agentlab replay {shlex.quote(cell.id)}",
+    )

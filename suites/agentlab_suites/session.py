@@ -18,7 +18,7 @@ from agentlab_suites.load import LoadedSuite, load_suite
 from agentlab_suites.masking import Masker
 from agentlab_suites.plan import Discovered, PlannedCell, Prepared, cells_of, discover, prepare
 from agentlab_suites.problems import BadAgent, BadInput, BadSuite
-from agentlab_suites.recording import Recorder
+from agentlab_suites.recording import Recorder, stuck_line
 from agentlab_suites.settings import settings_of
 from agentlab_suites.shared import PlanFolder
 
@@ -145,12 +145,23 @@ class LabSession:
         if isinstance(found, CellLine) and not self._worker:
             self._recorder.add(found, self._headers)
         if report.failed:
-            self._failures += not (isinstance(found, CellLine) and found.outcome == "error")
+            self._failures += not (_is_lost(report) or (isinstance(found, CellLine) and found.outcome == "error"))
+        if _is_lost(report):
+            self._take_stuck()
+
+    def _take_stuck(self) -> None:
+        """Write down the cells that ended their workers."""
+        for line in self._folder.stuck() if self._folder and not self._worker else ():
+            if (line.suite, line.id) not in self._recorder.lines:
+                self._recorder.add(line, self._headers)
 
     def stuck(self, cell: PlannedCell) -> None:
         """Not even the watchdog could end the cell: write it down as hung and leave, since nothing else can be done."""
+        line = stuck_line(cell)
         if not self._worker:
-            self._recorder.add_stuck(cell, self._headers)
+            self._recorder.add(line, self._headers)
+        elif self._folder:
+            self._folder.add_stuck(line)
         reporter = self._config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None:
             reporter.write_line(f"\n{cell.id} could not be ended by the watchdog; the results so far are in {self._settings.results}.")
@@ -165,6 +176,7 @@ class LabSession:
             planned.prepared.undo()
         if self._worker:
             return
+        self._take_stuck()
         if self._bad_input:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
         elif self._recorder.lines:
@@ -191,6 +203,11 @@ class LabSession:
     def _headers(self) -> list[Header]:
         own = [planned.header for planned in self._planned.values()]
         return own or (self._folder.headers() if self._folder else [])
+
+
+def _is_lost(report: pytest.TestReport) -> bool:
+    """Whether pytest-xdist says that a worker ended in a cell: such a report is of no phase of its own and has no line."""
+    return report.failed and report.when not in ("setup", "call", "teardown") and ".suite.y" in report.nodeid.partition("::")[0]
 
 
 def _waivers(cells: list[PlannedCell]) -> list[Waiver]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from agentlab_faults.played import Clean
 from agentlab_faults.points import Point
-from agentlab_reports.schema import Header
+from agentlab_reports.schema import CellLine, Header
 
 from agentlab_suites.plan import Discovered
 
@@ -46,6 +46,16 @@ class PlanFolder:
         """Every suite's header."""
         found = [Header.model_validate_json(path.read_text("utf-8")) for path in self._folder.glob("*.header")]
         return sorted(found, key=lambda header: header.suite)
+
+    def add_stuck(self, line: CellLine) -> None:
+        """Leave the line of a cell that ends its worker."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        name = hashlib.sha256(f"{line.suite}\0{line.id}".encode()).hexdigest()[:16]
+        _write(self._folder / f"{name}.stuck", line.model_dump_json())
+
+    def stuck(self) -> list[CellLine]:
+        """The lines of all cells that ended their workers."""
+        return [CellLine.model_validate_json(path.read_text("utf-8")) for path in sorted(self._folder.glob("*.stuck"))]
 
     def remove(self) -> None:
         """The run is over."""

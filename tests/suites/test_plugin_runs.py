@@ -37,3 +37,36 @@ def test_two_whole_suites_are_judged(shop: Any) -> None:
     result = shop.pytest("-q")
     assert result.ret == 0
     result.stdout.fnmatch_lines(["*SHIP*"])
+
+
+DEAF = """
+            while not answer.is_success:
+                try:
+                    while True:
+                        pass
+                except BaseException:
+                    pass
+"""
+"""Swallows all that the watchdog raises, so that only ending the process helps."""
+
+
+def test_a_cell_that_cannot_be_ended_is_in_the_results_with_workers_too(shop: Any) -> None:
+    shop.edit("agent.py", "            answer.raise_for_status()\n", DEAF)
+    shop.edit("shop.suite.yaml", "[http_503, usage_zero]", "[http_503]")
+    result = shop.apart("-q", "-n", "2", "--agentlab-watchdog=1", "-k", "greet and (control or openai.chat.1-http_503])")
+    cell = shop.cells()["greet[openai.chat.1-http_503]"]
+    assert (cell["outcome"], cell["row"], cell["passed"]) == ("hang", 4, False)
+    assert shop.cells()["greet[control]"]["outcome"] == "success"
+    assert result.ret == 1
+    assert not list(shop.folder.glob(".agentlab/plans/*"))
+
+
+def test_a_worker_that_an_agent_ends_leaves_the_gate_undecidable(shop: Any) -> None:
+    shop.edit("agent.py", "answer.raise_for_status()", "import os; answer.is_success or os._exit(9)")
+    shop.edit("shop.suite.yaml", "[http_503, usage_zero]", "[http_503]")
+    shop.edit("shop.suite.yaml", "  refund_order:", "  refund_order:\n    faults: [usage_zero]")
+    result = shop.apart("-q", "-n", "1")
+    assert result.ret == 16
+    result.stdout.fnmatch_lines(["*UNDECIDABLE*"])
+    assert "greet[openai.chat.1-http_503]" not in shop.cells()
+    assert shop.cells()["greet[control]"]["passed"]
