@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,8 @@ class LoadedSuite:
 def load_suite(path: Path | str) -> LoadedSuite:
     """Read a suite. Raises BadSuite with the file, the line and what to do."""
     path = Path(path)
+    if path.exists() and not path.is_file():  # reading a named pipe would wait for ever
+        raise BadSuite(path, 1, "This is no ordinary file; name a suite file.")
     node = parse(path)
     sha = hashlib.sha256(path.read_bytes())
     for holder, key, child in _prompts(node):
@@ -95,6 +98,8 @@ def _text_of(suite: Path, node: Node, sha: Any) -> str:
     if not named or not target.is_relative_to(folder):
         raise BadSuite(suite, node.line, f"{node.value!r} lies outside the suite's folder; keep the file below {folder.name}/.")
     try:
+        if not stat.S_ISREG(target.stat().st_mode):  # reading a named pipe would wait for ever
+            raise BadSuite(suite, node.line, f"{node.value!r} is no ordinary file; name a text file.")
         if target.stat().st_size > MAX_BYTES:
             raise BadSuite(suite, node.line, f"{node.value!r} is larger than {MAX_BYTES:,} bytes; shorten it.")
         data = target.read_bytes()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -181,6 +182,15 @@ def test_a_prompt_outside_the_suites_folder_is_refused(refused: Callable[[str], 
     sentence = refused(GOOD.replace("prompt: Refund 5512.", f"prompt: 'file:{place}'"))
     assert sentence.startswith("my.suite.yaml:8: ")
     assert ("cannot be read" if place == "none.txt" else "lies outside the suite's folder") in sentence
+
+
+def test_a_named_pipe_is_refused_and_not_waited_for(refused: Callable[[str], str], tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.txt")
+    os.mkfifo(tmp_path / "pipe.suite.yaml")
+    for place in ("pipe.txt", "."):
+        assert "is no ordinary file" in refused(GOOD.replace("prompt: Refund 5512.", f"prompt: 'file:{place}'"))
+    with pytest.raises(BadSuite, match="no ordinary file"):
+        load_suite(tmp_path / "pipe.suite.yaml")
 
 
 @given(
