@@ -107,14 +107,16 @@ def _has_history(instance: Any) -> bool:
 def load_agent(name: str, *, folder: Path | None = None, suite_folder: Path | None = None, trusted: bool = True) -> Agent:
     """Find an agent by its name; files are looked for below `folder` (default: the current one), then the suite's.
 
-    `trusted` names come from the command line; those in a suite must not leave these folders. Raises BadAgent with the nearest right name,
-    or with what importing it raised.
+    `trusted` names come from the command line; those in a suite must not leave these folders, nor name what is Python's own. Raises
+    BadAgent with the nearest right name, or with what importing it raised.
     """
     bases = [base.resolve() for base in (folder or Path.cwd(), suite_folder) if base is not None]
     place, separator, attribute = name.rpartition(":")
     if not separator or not place or not attribute:
         raise BadAgent(f"The agent {name!r} names no attribute; write module:attribute or path/to/file.py:attribute.")
     is_file = place.endswith(".py") or "/" in place or "\\" in place
+    if not trusted and not is_file:
+        _refuse_pythons_own(name, place)
     module = _file_module(name, place, bases, trusted) if is_file else _module(name, place, bases[0])
     target: Any = module
     for part in attribute.split("."):
@@ -122,10 +124,21 @@ def load_agent(name: str, *, folder: Path | None = None, suite_folder: Path | No
             known = [word for word in vars(target) if not word.startswith("_")] if hasattr(target, "__dict__") else []
             raise BadAgent(f"The agent {name!r} cannot be loaded: {place} has no attribute {part!r}{nearest(part, known)}")
         target = getattr(target, part)
+        if not trusted and isinstance(target, ModuleType):
+            _refuse_pythons_own(name, target.__name__)
     if isinstance(target, ModuleType):
         raise BadAgent(f"The agent {name!r} is a module; name a factory or an agent in it.")
     found = Agent.of(target, name)
     return Agent(name, module, target, found.is_factory)
+
+
+def _refuse_pythons_own(name: str, module: str) -> None:
+    """A suite that somebody sent must not have `os:system` called with its prompt."""
+    own = module.partition(".")[0]
+    if own in sys.stdlib_module_names:
+        raise BadAgent(
+            f"The agent {name!r} lies in {own!r}, a module of Python's own; name your agent's module, or its file as path/to/file.py."
+        )
 
 
 def _module(name: str, place: str, folder: Path) -> ModuleType:

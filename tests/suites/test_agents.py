@@ -200,6 +200,15 @@ def test_a_suite_may_not_name_a_file_outside_its_folder(folder: Path) -> None:
     assert load_agent("../outside.py:build", folder=folder / "inside").is_factory
 
 
+@pytest.mark.parametrize("name", ["os:system", "os.path:join", "subprocess:run", "shop_imports.py:os.system", "shop_imports:os.path.join"])
+def test_a_suite_may_not_name_what_is_pythons_own(folder: Path, name: str) -> None:
+    (folder / "shop_imports.py").write_text("import os\n")
+    with pytest.raises(BadAgent, match="a module of Python's own; name your agent's module") as caught:
+        load_agent(name, folder=folder, trusted=False)
+    assert "\n" not in str(caught.value)
+    assert load_agent(name, folder=folder).target is not None
+
+
 # Frameworks, known by their modules' names
 
 
