@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from agentlab_reports import evaluate, read_results, render_html, summary, write_results
@@ -12,7 +14,7 @@ from agentlab_reports.schema import CellLine, Header, SuiteResults
 
 from agentlab_suites.best import best_of
 from agentlab_suites.plan import PlannedCell
-from agentlab_suites.settings import Settings
+from agentlab_suites.settings import Settings, unwritable
 
 __all__ = ["Recorder", "stuck_line"]
 
@@ -29,15 +31,22 @@ class Recorder:
         """What the terminal says at the end."""
 
     def add(self, line: CellLine, headers: Callable[[], Sequence[Header]]) -> None:
-        """Keep a cell's line, in the file too. The first one makes the file afresh."""
+        """Keep a cell's line, in the file too. The first one makes the file afresh. Raises pytest.UsageError if it cannot be made."""
         if self._growing is None:
-            self._settings.results.parent.mkdir(parents=True, exist_ok=True)
-            self._settings.report.unlink(missing_ok=True)
-            self._growing = self._settings.results.open("wb", buffering=0)
+            self._growing = self._make()
             for header in headers():
                 self._growing.write(header.model_dump_json().encode() + b"\n")
         self.lines[line.suite, line.id] = line
         self._growing.write(line.model_dump_json().encode() + b"\n")
+
+    def _make(self) -> io.FileIO:
+        with _writing("results", self._settings.results):
+            self._settings.results.parent.mkdir(parents=True, exist_ok=True)
+            growing = self._settings.results.open("wb", buffering=0)
+        with _writing("report", self._settings.report):
+            self._settings.report.parent.mkdir(parents=True, exist_ok=True)
+            self._settings.report.unlink(missing_ok=True)
+        return growing
 
     def finish(self, headers: Iterable[Header], session: pytest.Session) -> int | None:
         """Write results and report. The gate's exit code (0, 1 or 3); None if the run was narrowed, and the gate not evaluated."""
@@ -45,10 +54,12 @@ class Recorder:
             self._growing.close()
         suites = [self._suite(header, session) for header in headers]
         baseline = read_results(self._settings.baseline) if self._settings.baseline else None
-        write_results(self._settings.results, suites)
+        with _writing("results", self._settings.results):
+            write_results(self._settings.results, suites)
         verdict = evaluate(suites, baseline)
-        self._settings.report.parent.mkdir(parents=True, exist_ok=True)
-        self._settings.report.write_text(render_html(suites, verdict, baseline), "utf-8")
+        page = render_html(suites, verdict, baseline)
+        with _writing("report", self._settings.report):
+            self._settings.report.write_text(page, "utf-8")
         narrowed = next((suite.header.narrowed for suite in suites if suite.header.narrowed), "")
         if narrowed:
             self.summary = self._narrowed(narrowed, suites)
@@ -87,6 +98,14 @@ class Recorder:
         played = sum(len(suite.cells) for suite in suites)
         planned = sum(suite.header.planned for suite in suites)
         return f"gate not evaluated: the run was narrowed ({why}), {played} of {planned} cells\nReport: {self._settings.report}"
+
+
+@contextmanager
+def _writing(name: str, path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise unwritable(name, path, error) from error
 
 
 def stuck_line(cell: PlannedCell) -> CellLine:

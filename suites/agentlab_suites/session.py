@@ -157,15 +157,17 @@ class LabSession:
 
     def stuck(self, cell: PlannedCell) -> None:
         """Not even the watchdog could end the cell: write it down as hung and leave, since nothing else can be done."""
-        line = stuck_line(cell)
-        if not self._worker:
-            self._recorder.add(line, self._headers)
-        elif self._folder:
-            self._folder.add_stuck(line)
-        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
-        if reporter is not None:
-            reporter.write_line(f"\n{cell.id} could not be ended by the watchdog; the results so far are in {self._settings.results}.")
-        os._exit(3)
+        try:
+            line = stuck_line(cell)
+            if not self._worker:
+                self._recorder.add(line, self._headers)
+            elif self._folder:
+                self._folder.add_stuck(line)
+            reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+            if reporter is not None:
+                reporter.write_line(f"\n{cell.id} could not be ended by the watchdog; the results so far are in {self._settings.results}.")
+        finally:  # whatever cannot be written: nobody else ends this process
+            os._exit(3)
 
     # The end
 

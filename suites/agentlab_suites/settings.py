@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["Settings", "settings_of"]
+__all__ = ["Settings", "settings_of", "unwritable"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,10 +48,20 @@ def settings_of(config: pytest.Config) -> Settings:
     )
 
 
+def unwritable(name: str, path: Path, error: OSError | None = None) -> pytest.UsageError:
+    """The refusal of a file that cannot be written; `name` is the option's."""
+    why = f" ({error.strerror})" if error is not None and error.strerror else ""
+    return pytest.UsageError(f"--agentlab-{name}: {path} cannot be written{why}; name a file in a folder of yours.")
+
+
 def _refuse_unwritable(name: str, path: Path) -> None:
-    parent = next(folder for folder in path.parents if folder.exists())
-    if path.is_dir() or not parent.is_dir() or not os.access(path if path.exists() else parent, os.W_OK):
-        raise pytest.UsageError(f"--agentlab-{name}: {path} cannot be written; name a file in a folder of yours.")
+    try:
+        parent = next(folder for folder in path.parents if folder.exists())
+        bad = path.is_dir() or not parent.is_dir() or not os.access(path if path.exists() else parent, os.W_OK)
+    except (OSError, ValueError) as error:  # a name too long, a folder that may not be looked into, a null byte
+        raise unwritable(name, path, error if isinstance(error, OSError) else None) from error
+    if bad:
+        raise unwritable(name, path)
 
 
 def _refuse_unreadable(baseline: Path) -> None:

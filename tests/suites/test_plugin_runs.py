@@ -70,3 +70,16 @@ def test_a_worker_that_an_agent_ends_leaves_the_gate_undecidable(shop: Any) -> N
     result.stdout.fnmatch_lines(["*UNDECIDABLE*"])
     assert "greet[openai.chat.1-http_503]" not in shop.cells()
     assert shop.cells()["greet[control]"]["passed"]
+
+
+@pytest.mark.parametrize("option", ["results", "report"])
+@pytest.mark.parametrize("place", ["/proc/nowhere/file", "x" * 300, "later/file"])
+@pytest.mark.parametrize("workers", [(), ("-n", "1")])
+def test_a_file_that_cannot_be_made_is_one_sentence(shop: Any, option: str, place: str, workers: tuple[str, ...]) -> None:
+    shop.edit("agent.py", "import json\n", "import json, pathlib\npathlib.Path('later').touch()\n")
+    result = shop.apart("-q", "shop.suite.yaml", f"--agentlab-{option}={place}", "-k", "control", *workers)
+    told = result.stdout.str() + result.stderr.str()
+    assert result.ret == 4
+    assert [line for line in result.errlines if line.startswith(f"ERROR: --agentlab-{option}:") and "cannot be written" in line]
+    assert "INTERNALERROR" not in told
+    assert "Traceback" not in told
