@@ -63,6 +63,8 @@ class Provider:
         self.models: dict[str, None] = {}
         self.system_prompts: dict[str, None] = {}
         self.tool_schemas: dict[str, str] = {}
+        self._fakes: dict[str, str] = {}
+        """Id to tool of the served calls whose tool must never run for real."""
 
     def __call__(self, request: WireRequest) -> tuple[Exchange, OnEnd | None] | None:
         """Answer one HTTP request; None lets it through to the network, where the guard sees it."""
@@ -101,6 +103,8 @@ class Provider:
             return _SILENT, None
         if run.clean is None:
             self._describe(body, model)
+        if not run.strikes and self._ran_unseen(body):
+            return _SILENT, None
         secret = request.headers.get("authorization") or request.headers.get("api-key", "")
         key = hashlib.sha256(secret.encode()).hexdigest()[:12]
         injection = run.injector.pick(Target("llm", call.point, call.attempt, run.now(), host=request.host, model=model, key=key))
@@ -118,6 +122,24 @@ class Provider:
         else:
             return False
         return True
+
+    def _ran_unseen(self, body: Mapping[str, Any]) -> bool:
+        """Stop the run at the first result of a tool that must not run for real, if nothing of that name has passed the tools' seam."""
+        run = self._run
+        passed = {execution.tool for execution in run.ledger.executions}
+        for message in _list(body.get("messages")):
+            if not isinstance(message, dict) or message.get("role") != "tool":
+                continue
+            tool = self._fakes.get(str(message.get("tool_call_id")))
+            if tool is not None and tool not in passed:
+                told = str(message.get("content"))[:80]
+                run.fail(
+                    f"The agent answered the model's call of {tool!r} with {told!r}, but no tool of that name passed the lab: "
+                    f"what ran, if anything did, was real. Say where it is: tools: {{{tool}: {{effect: {run.setup.tools[tool].effect}, "
+                    'at: "your.module:function"}}'
+                )
+                return True
+        return False
 
     def _describe(self, body: Mapping[str, Any], model: str) -> None:
         """Keep what tells one version of the agent from another."""
@@ -150,6 +172,8 @@ class Provider:
         tokens = int(payload["usage"]["total_tokens"])
         self.tokens += tokens
         names = tuple(called.name for called in serving.tool_calls)
+        fakes = {name for name, tool in run.setup.tools.items() if tool.body == "fake"}
+        self._fakes.update((called.id, called.name) for called in serving.tool_calls if called.name in fakes)
         answer = _Answer(served, tokens=tokens, calls=names, text=serving.content or "")
         if run.clean is None:
             self.answers.setdefault(call.point, _digest(served))

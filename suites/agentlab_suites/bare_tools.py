@@ -1,44 +1,138 @@
-"""Tools of hand-written loops: found in the agent's module by their declared names, and hooked before the agent runs."""
+"""Tools of hand-written loops: found in the agent's module by their declared names, and hooked before the agent runs.
+
+What is loaded decides, never the source's text.
+"""
 
 from __future__ import annotations
 
+import functools
+import importlib
 import inspect
-import re
+import operator
 import sys
 import types
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
-from agentlab_faults.tools import hook_at
+from agentlab_faults.tools import hook, hook_at
 from agentlab_faults.tools.seams import Hooked
 
 from agentlab_suites.agents import Agent
 from agentlab_suites.load import LoadedSuite
 
-__all__ = ["find_bare_tools", "hook_tools", "refuse_unseamed"]
+__all__ = ["Bare", "find_bare_tools", "hook_tools", "refuse_unseamed"]
 
-_RUNTIMES = re.compile(r"^\s*(?:from|import)\s+agentlab\b", re.MULTILINE)
-"""Modules whose tools reach the lab by themselves."""
+_RUNTIME = "agentlab"
+_DEEPEST = 4
+"""Levels of nested dicts and lists in which a registry is looked for."""
 
 
-def find_bare_tools(loaded: LoadedSuite, agent: Agent) -> dict[str, str]:
-    """Tool name to `module:function` for each declared tool that is a plain function in the agent's own module."""
-    module = agent.module
-    if module is None or module.__name__.partition(".")[0] == "agentlab":
+class Bare(NamedTuple):
+    """A tool that is a plain function: what is hooked, and its name for the reader."""
+
+    function: Callable[..., Any]
+    place: str
+
+
+def find_bare_tools(loaded: LoadedSuite, agent: Agent) -> dict[str, Bare]:
+    """The plain function behind each declared tool that has no `at`, if the agent's module or a registry of its package has one.
+
+    Raises BadSuite for a tool that a registry maps to something else than the function to be hooked: that would run for real.
+    """
+    if agent.module is None or _is_ours(agent):
         return {}
-    return {
-        tool: f"{module.__name__}:{tool}"
-        for tool, keys in loaded.suite.tools.items()
-        if keys.at is None and isinstance(inspect.unwrap(getattr(module, tool, None) or str), types.FunctionType)
-    }
+    tools = [tool for tool, keys in loaded.suite.tools.items() if keys.at is None]
+    found = {tool: _find(loaded, agent.module, tool) for tool in tools}
+    return {tool: bare for tool, bare in found.items() if bare is not None}
 
 
-def hook_tools(loaded: LoadedSuite, found: dict[str, str]) -> list[Hooked]:
+def _find(loaded: LoadedSuite, module: types.ModuleType, tool: str) -> Bare | None:
+    named = _plain(getattr(module, tool, None))
+    bare = by_name = Bare(named, f"{module.__name__}:{tool}") if named else None
+    for entry in _registered(module, tool):
+        function = _plain(entry)
+        if function is None or (bare is None and isinstance(entry, types.FunctionType)):
+            raise _unlike(loaded, module, tool, entry)
+        if bare is not None and function is bare.function:
+            continue
+        if not isinstance(entry, functools.partial | types.MethodType) or _ours(function.__module__) or bare != by_name:
+            raise _unlike(loaded, module, tool, entry)
+        bare = Bare(function, f"{function.__module__}:{function.__qualname__}")
+    return bare
+
+
+def _unlike(loaded: LoadedSuite, module: types.ModuleType, tool: str, entry: Any) -> Exception:
+    effect = loaded.suite.tools[tool].effect
+    return loaded.bad(
+        f"A registry of {module.__name__} has {_shown(entry)} as {tool!r}, which is not the function of that name, so it might run for "
+        f'real; say which one runs: tools: {{{tool}: {{effect: {effect}, at: "your.module:function"}}}}.',
+        *("tools", tool),
+    )
+
+
+def _shown(entry: Any) -> str:
+    name = getattr(entry, "__qualname__", None)
+    return name if isinstance(name, str) else f"an object of {type(entry).__qualname__}"
+
+
+def _plain(held: Any) -> types.FunctionType | None:
+    """The plain function in what a module or registry holds: itself, wrapped, bound to an object, or a partial's. None if there is none."""
+    while isinstance(held, functools.partial | types.MethodType):
+        held = getattr(held, "func" if isinstance(held, functools.partial) else "__func__")
+    held = inspect.unwrap(held) if callable(held) else held
+    return held if isinstance(held, types.FunctionType) else None
+
+
+def _registered(module: types.ModuleType, tool: str) -> Iterator[Any]:
+    """Every callable that a module-level dict or list of the agent's package has under the tool's name, but for tools of our runtime."""
+    seen: set[int] = set()
+    for place in _package(module):
+        for value in [value for name, value in vars(place).items() if not name.startswith("__")]:
+            for entry in _entries(value, tool, _DEEPEST):
+                if id(entry) not in seen and not _is_tool(entry) and not _is_shape(entry):
+                    seen.add(id(entry))
+                    yield entry
+
+
+def _entries(held: Any, tool: str, deepest: int) -> Iterator[Any]:
+    """`{tool: function}`, `{tool: {...: function}}`, `{"name": tool, ...: function}` and `(tool, function)`, however nested."""
+    if isinstance(held, dict | types.MappingProxyType):
+        inside = list(held.values())
+        for key, value in list(held.items()):
+            if isinstance(key, str) and key == tool:
+                yield from _callables(value)
+        mine = any(isinstance(value, str) and value == tool for value in inside)
+    elif isinstance(held, list | tuple):
+        inside = list(held)
+        mine = bool(inside) and isinstance(inside[0], str) and inside[0] == tool
+    else:
+        return
+    if mine:
+        yield from filter(callable, inside)
+    if deepest:
+        for value in inside:
+            yield from _entries(value, tool, deepest - 1)
+
+
+def _callables(value: Any) -> Iterator[Any]:
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else [value]
+    yield from filter(callable, list(inside))
+
+
+def _is_shape(entry: Any) -> bool:
+    """Whether it is a class that describes arguments."""
+    marks = ("model_fields", "__dataclass_fields__", "__required_keys__", "_member_map_")
+    return isinstance(entry, type) and any(hasattr(entry, mark) for mark in marks)
+
+
+def hook_tools(loaded: LoadedSuite, found: dict[str, Bare]) -> list[Hooked]:
     """Put the seam into every bare tool. Raises BadSuite for an `at:` that names no plain function, or another tool's."""
     hooks: list[Hooked] = []
     try:
         for tool, keys in loaded.suite.tools.items():
-            place = keys.at or found.get(tool)
-            if place is not None:
-                _hook_one(loaded, tool, place, hooks)
+            bare = found.get(tool)
+            if bare is not None or (keys.at is not None and not _names_a_tool(keys.at, tool)):
+                _hook_one(loaded, tool, bare or keys.at or "", hooks)
     except BaseException:
         for hooked in hooks:
             hooked.undo()
@@ -46,10 +140,11 @@ def hook_tools(loaded: LoadedSuite, found: dict[str, str]) -> list[Hooked]:
     return hooks
 
 
-def _hook_one(loaded: LoadedSuite, tool: str, place: str, hooks: list[Hooked]) -> None:
+def _hook_one(loaded: LoadedSuite, tool: str, where: Bare | str, hooks: list[Hooked]) -> None:
     """Hook the tool and add it to `hooks`."""
+    place = where if isinstance(where, str) else where.place
     try:
-        hooked = hook_at(place, tool)
+        hooked = hook_at(where, tool) if isinstance(where, str) else hook(where.function, tool)
     except (ImportError, AttributeError, TypeError, ValueError) as error:
         text = " ".join(str(error).split()).rstrip(".")
         raise loaded.bad(f"The tool {tool!r} cannot be found at {place!r}: {text}.", "tools", tool, "at") from error
@@ -63,14 +158,15 @@ def _hook_one(loaded: LoadedSuite, tool: str, place: str, hooks: list[Hooked]) -
         )
 
 
-def refuse_unseamed(loaded: LoadedSuite, agent: Agent, found: dict[str, str]) -> None:
+def refuse_unseamed(loaded: LoadedSuite, agent: Agent, found: dict[str, Bare]) -> None:
     """Raise BadSuite for a script that calls a tool which no seam reaches: it would run for real."""
-    if _has_own_seams(agent):
+    if _is_ours(agent):
         return
+    own = set() if agent.module is None else _seamed_by_us(agent.module)
     for name, scenario in loaded.suite.scenarios.items():
         for n, turn in enumerate(scenario.script):
             for tool, _ in turn.calls:
-                if loaded.suite.tools[tool].at is None and tool not in found:
+                if loaded.suite.tools[tool].at is None and tool not in found and tool not in own:
                     keys = loaded.suite.tools[tool]
                     raise loaded.bad(
                         f"The script calls {tool!r}, but nothing of {agent.name!r} by that name can be hooked, so it would run for real; "
@@ -79,19 +175,56 @@ def refuse_unseamed(loaded: LoadedSuite, agent: Agent, found: dict[str, str]) ->
                     )
 
 
-def _has_own_seams(agent: Agent) -> bool:
-    """Whether the agent is made of a framework that the lab adapts: its package imports it."""
-    if agent.module is None:
-        return False
-    package = agent.module.__name__.partition(".")[0]
-    if package == "agentlab":
-        return True
-    modules = [module for name, module in sorted(sys.modules.items()) if name == package or name.startswith(f"{package}.")]
-    return any(_RUNTIMES.search(_source(module)) for module in {id(m): m for m in [agent.module, *modules]}.values())
+def _ours(module: Any) -> bool:
+    return isinstance(module, str) and module.partition(".")[0] == _RUNTIME
 
 
-def _source(module: types.ModuleType) -> str:
+def _is_ours(agent: Agent) -> bool:
+    """Whether the agent is our own runtime's: it, or the factory that makes it, is defined there."""
+    held = inspect.unwrap(agent.target) if callable(agent.target) else agent.target
+    return any(_ours(name) for name in (getattr(agent.module, "__name__", ""), getattr(held, "__module__", "")))
+
+
+def _is_tool(value: Any) -> bool:
+    """Whether it is a tool of our runtime, whose one way in is a seam."""
+    return any(cls.__module__ == "agentlab.tools" and cls.__name__ == "Tool" for cls in type(value).__mro__)
+
+
+def _names_a_tool(place: str, tool: str) -> bool:
+    """Whether `module:attribute` is a tool of our runtime with that name."""
+    module, _, attribute = place.partition(":")
     try:
-        return inspect.getsource(module)
-    except (OSError, TypeError):
-        return ""
+        found = operator.attrgetter(attribute)(sys.modules.get(module) or importlib.import_module(module))
+    except (ImportError, AttributeError, ValueError):
+        return False  # what is wrong with it is for the hook to say
+    return _is_tool(found) and found.name == tool
+
+
+def _seamed_by_us(module: types.ModuleType) -> set[str]:
+    """The names of our runtime's tools that the agent's package has in its modules, their classes, lists and dicts."""
+    held = (value for place in _package(module) for value in list(vars(place).values()))
+    return {found.name for value in held for found in _tools_in(value, _DEEPEST)}
+
+
+def _tools_in(held: Any, deepest: int) -> Iterator[Any]:
+    if _is_tool(held):
+        yield held
+        return
+    if isinstance(held, dict | types.MappingProxyType):
+        inside = list(held.values())
+    elif isinstance(held, list | tuple):
+        inside = list(held)
+    elif isinstance(held, type):
+        inside = [value for value in vars(held).values() if _is_tool(value)]
+    else:
+        return
+    if deepest:
+        for value in inside:
+            yield from _tools_in(value, deepest - 1)
+
+
+def _package(module: types.ModuleType) -> list[types.ModuleType]:
+    """The agent's module and the others of its package that are loaded."""
+    package = module.__name__.partition(".")[0]
+    near = [found for name, found in sorted(sys.modules.items()) if name == package or name.startswith(f"{package}.")]
+    return list({id(found): found for found in [module, *near]}.values())

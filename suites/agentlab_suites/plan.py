@@ -80,7 +80,8 @@ def prepare(loaded: LoadedSuite, agent: Agent, *, seed: int = 0, watchdog: float
     found = find_bare_tools(loaded, agent)
     refuse_unseamed(loaded, agent, found)
     hooks = hook_tools(loaded, found)
-    return Prepared(loaded, agent, tuple(scenes(loaded, watchdog=watchdog, hooked=found)), tuple(hooks), seed)
+    places = {tool: bare.place for tool, bare in found.items()}
+    return Prepared(loaded, agent, tuple(scenes(loaded, watchdog=watchdog, hooked=places)), tuple(hooks), seed)
 
 
 def discover(prepared: Prepared) -> list[Discovered]:
