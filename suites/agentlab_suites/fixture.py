@@ -23,7 +23,7 @@ import pytest
 from agentlab_faults.catalogue import schedule_name, select
 from agentlab_faults.engine import play
 from agentlab_faults.fault import Fault, Shape
-from agentlab_faults.played import Played, Setup
+from agentlab_faults.played import Played, Setup, Struck
 from agentlab_faults.run import Run
 from agentlab_faults.schedule import FAULT_FREE, Injection, Schedule
 from agentlab_faults.script import Call, Say, ScriptSpec
@@ -42,6 +42,8 @@ Script = str | Sequence[dict[str, Any]]
 _PARAM = "agentlab_schedule"
 _DEFAULT_POINT = "openai.chat.1"
 _NOT_FIRED = "{name} did not fire: the code never came to that call. Reached: {reached}."
+
+_UNCHANGED = "{name} struck, but changed nothing that the code could see."
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,8 @@ class Chaos:
     def __init__(self, schedule: Schedule | None = None) -> None:
         self._marked = schedule
         self._used = schedule is None
+        self._left = ""
+        """What a block would have failed for that raised something else, which the test may have expected."""
         self.played: Played | None = None
 
     @contextlib.contextmanager
@@ -123,13 +127,17 @@ class Chaos:
         hooks = [hook(function) for function in tools]
         try:
             with injecting(setup, schedule, scripted=script is not None, virtual=not _loop_is_running()) as run:
-                yield run
+                try:
+                    yield run
+                except Exception:
+                    self._left = self._left or (run.problems[0] if run.problems else _missed(schedule, run.strikes, list(run.points)))
+                    raise
         finally:
             for hooked in hooks:
                 hooked.undo()
         if run.problems:
             pytest.fail(run.problems[0], pytrace=False)
-        _demand(schedule, bool(run.strikes), list(run.points))
+        _demand(schedule, run.strikes, list(run.points))
 
     def run(
         self,
@@ -163,17 +171,19 @@ class Chaos:
         return self.run(agent, *prompts, **options)
 
     def finish(self) -> None:
-        """The test is over: a marker whose fault was never used proves nothing."""
+        """The test is over: a fault that was never used, or that a block's own exception came before, proves nothing."""
+        if self._left:
+            pytest.fail(self._left, pytrace=False)
         if not self._used and self._marked is not None:
             pytest.fail(f"{self._marked.name} was never injected: use chaos.inject() or chaos.run(...) in the test.", pytrace=False)
 
     def _schedule(self, fault: str | None, at: str | None, shape: Shape, settings: dict[str, Any]) -> Schedule:
-        self._used = True
         if fault is None:
             if self._marked is None:
                 raise ValueError(
                     "Name the fault: chaos.inject('http_429_rate'), or mark the test with @pytest.mark.chaos('http_429_rate')."
                 )
+            self._used = True
             return self._marked
         found = select([fault])
         if len(found) > 1:
@@ -181,7 +191,9 @@ class Chaos:
         point = at or (_DEFAULT_POINT if "llm" in found[0].row.kinds else None)
         if point is None:
             raise ValueError(f"{fault} strikes at a tool; say where: at='tool.<name>.1'.")
-        return _schedule(found[0](**settings), point, shape)
+        schedule = _schedule(found[0](**settings), point, shape)
+        self._used = self._used or schedule == self._marked
+        return schedule
 
 
 def _spec(script: Script | None) -> ScriptSpec:
@@ -207,15 +219,25 @@ def _answer_of(played: Played, schedule: Schedule) -> Any:
         pytest.fail(
             f"The agent did not end ({played.ending}) in {played.seconds:g} virtual seconds. {played.detail}".strip(), pytrace=False
         )
-    _demand(schedule, bool(played.strikes), [point.name for point in played.points])
+    _demand(schedule, played.strikes, [point.name for point in played.points])
     if played.error is not None:
         raise played.error
     return played.replies[-1] if played.replies else None
 
 
-def _demand(schedule: Schedule, fired: bool, reached: Sequence[str]) -> None:
-    if schedule.injections and not fired:
-        pytest.fail(_NOT_FIRED.format(name=schedule.name, reached=", ".join(reached) or "no call at all"), pytrace=False)
+def _demand(schedule: Schedule, strikes: Sequence[Struck], reached: Sequence[str]) -> None:
+    missed = _missed(schedule, strikes, reached)
+    if missed:
+        pytest.fail(missed, pytrace=False)
+
+
+def _missed(schedule: Schedule, strikes: Sequence[Struck], reached: Sequence[str]) -> str:
+    """Why the schedule proves nothing of the code; empty if the code could see it, or if there is nothing in it."""
+    if not schedule.injections or any(strike.changed for strike in strikes):
+        return ""
+    if strikes:
+        return _UNCHANGED.format(name=schedule.name)
+    return _NOT_FIRED.format(name=schedule.name, reached=", ".join(reached) or "no call at all")
 
 
 def _loop_is_running() -> bool:

@@ -11,7 +11,8 @@ import openai
 import pytest
 from agentlab_faults.catalogue import UnknownFault
 from agentlab_faults.exchange import Break, Exchange, Pause, Timeouts
-from agentlab_suites.fixture import Chaos
+from agentlab_faults.fault import all_faults
+from agentlab_suites.fixture import Chaos, _schedule
 from agentlab_suites.injecting import hurried
 
 ANSWER = {
@@ -106,9 +107,49 @@ def test_an_unknown_fault_is_refused_with_the_nearest_name(chaos: Chaos) -> None
         pass
 
 
-def test_a_test_that_fails_in_the_block_says_its_own_reason(chaos: Chaos) -> None:
+def test_a_block_that_raises_before_the_fault_says_its_own_reason_and_fails_at_the_end() -> None:
+    chaos = Chaos()
     with pytest.raises(ZeroDivisionError), chaos.inject("http_503"):
         raise ZeroDivisionError
+    with pytest.raises(pytest.fail.Exception, match=r"openai\.chat\.1-http_503 did not fire.*Reached: no call at all"):
+        chaos.finish()
+
+
+def test_a_block_that_raises_what_the_fault_made_it_raise_is_fine_at_the_end() -> None:
+    chaos = Chaos()
+    with pytest.raises(openai.InternalServerError), chaos.inject("http_503", shape="always"):
+        ask(client(http_client=httpx2.Client(transport=mocked())))
+    chaos.finish()
+
+
+def test_a_block_that_skips_its_test_is_no_failure() -> None:
+    chaos = Chaos()
+    with pytest.raises(pytest.skip.Exception), chaos.inject("http_503"):
+        pytest.skip("not here")
+    chaos.finish()
+
+
+def test_a_strike_that_changed_nothing_fails_the_test(chaos: Chaos) -> None:
+    def lookup(order: str) -> None:
+        """Gives nothing, which a fault cannot make any emptier."""
+
+    def asks(text: str) -> str:
+        return f"{text} {lookup('5512')}"
+
+    unseen = r"tool\.lookup\.1-tool_stale_result struck, but changed nothing"
+    with pytest.raises(pytest.fail.Exception, match=unseen):
+        chaos.run(asks, "hello", fault="tool_stale_result", at="tool.lookup.1", tools=[lookup])
+    with pytest.raises(pytest.fail.Exception, match=unseen), chaos.inject("tool_stale_result", at="tool.lookup.1", tools=[lookup]):
+        lookup("5512")
+
+
+def test_a_markers_fault_is_not_used_by_another_fault() -> None:
+    marked = Chaos(_schedule(all_faults()["http_429_rate"](), "openai.chat.1", "once"))
+    marked.run(agent, "hello", fault="http_503", script="Hello.")
+    with pytest.raises(pytest.fail.Exception, match="http_429_rate was never injected"):
+        marked.finish()
+    marked.run(agent, "hello", fault="http_429_rate", script="Hello.")
+    marked.finish()
 
 
 async def test_an_async_test_skips_the_waits_of_a_fault(chaos: Chaos) -> None:
