@@ -11,7 +11,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from agentlab_faults.engine import play
     from agentlab_faults.exchange import Break, Exchange, Pause, Timeouts, WireRequest
-    from agentlab_faults.fault import BreaksTool, Fault, Rate, Replaces, Row, Served, Spoils, Strike, ToolCall, all_faults, register
+    from agentlab_faults.fault import (
+        BreaksTool,
+        Fault,
+        Rate,
+        Replaces,
+        Rewrites,
+        Row,
+        Served,
+        Spoils,
+        Strike,
+        ToolCall,
+        all_faults,
+        register,
+    )
     from agentlab_faults.played import Clean, Played, Setup, Struck, Talk, Tool
     from agentlab_faults.points import Point
     from agentlab_faults.schedule import FAULT_FREE, Injection, Schedule, Window
@@ -25,6 +38,7 @@ _HOMES = {
         "Fault",
         "Rate",
         "Replaces",
+        "Rewrites",
         "Row",
         "Served",
         "Spoils",
@@ -53,6 +67,7 @@ __all__ = [
     "Point",
     "Rate",
     "Replaces",
+    "Rewrites",
     "Row",
     "Schedule",
     "Served",

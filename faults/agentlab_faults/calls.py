@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Call", "Calls", "chat_fingerprint"]
+__all__ = ["Call", "Calls", "fingerprint"]
 
 _PASSING = re.compile(
-    r"\bcall_\w+"
+    r"\b(?:call|toolu|fc|msg|resp|rs)_\w+"
     r"|\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b"
     r"|\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?"
 )
@@ -20,9 +19,9 @@ _PASSING = re.compile(
 _encode = json.JSONEncoder(sort_keys=True, default=str).encode
 
 
-def chat_fingerprint(body: Mapping[str, Any]) -> str:
-    """What makes two chat requests the same call: their messages, without passing ids; no model, host or sampling parameters."""
-    return _PASSING.sub("#", _encode(body.get("messages")))
+def fingerprint(conversation: Any) -> str:
+    """What makes two requests the same call: the part of the body that holds the conversation, without passing ids."""
+    return _PASSING.sub("#", _encode(conversation))
 
 
 @dataclass(slots=True)

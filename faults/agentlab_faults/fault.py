@@ -21,6 +21,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from agentlab_faults.dialects.answer import Answer
 from agentlab_faults.exchange import Exchange, WireRequest
 from agentlab_faults.points import Point, PointKind
 
@@ -32,6 +33,7 @@ __all__ = [
     "Fault",
     "Rate",
     "Replaces",
+    "Rewrites",
     "Row",
     "Scope",
     "Served",
@@ -80,6 +82,10 @@ class Row:
     kinds: frozenset[PointKind] = frozenset({"llm"})
     answer: Literal["any", "tool_calls", "text"] = "any"
     """Which fault-free answers it can act on (an LLM point only)."""
+    apis: frozenset[str] | None = None
+    """The wire APIs whose answers it can act on (an LLM point only); None: all."""
+    streamed: Literal["any", "no", "only"] = "any"
+    """Whether it acts on streams (an LLM point only)."""
     effect: Literal["any", "read", "write"] = "any"
     """Which tools it can act on (a tool point only)."""
     outcome_unknown: bool = False
@@ -91,7 +97,15 @@ class Row:
             return False
         if point.kind == "tool":
             return self.effect in ("any", "write" if point.effect == "external" else point.effect)
-        return self.answer == "any" or point.calls_tools == (self.answer == "tool_calls")
+        return self.acts_on(point.target, calls_tools=point.calls_tools, streamed=point.streamed)
+
+    def acts_on(self, api: str, *, calls_tools: bool, streamed: bool) -> bool:
+        """Whether it has something to act on in an answer of this wire API."""
+        return (
+            (self.apis is None or api in self.apis)
+            and (self.streamed == "any" or streamed == (self.streamed == "only"))
+            and (self.answer == "any" or calls_tools == (self.answer == "tool_calls"))
+        )
 
 
 class Fault(BaseModel):
@@ -109,13 +123,25 @@ class Replaces(Fault):
         raise NotImplementedError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
     """A provider's good answer before it is spoiled. `payload` is the spoiler's own copy, to change as it likes."""
 
     payload: dict[str, Any]
+    """The answer in its dialect, as the body of a response that is not streamed."""
     exchange: Exchange
     request: WireRequest
+    api: str
+    """The wire API: `openai.chat` ..."""
+    answer: Answer
+    streams: bool
+    """The exchange is a stream of events, one part of the body each."""
+    chunk: int | None = None
+    """The event of the stream that was named to be struck, from 1; None leaves it to the fault."""
+    encoded: Callable[[dict[str, Any]], Exchange]
+    """Another payload, on its way as this one is, streamed or not."""
+    rendered: Callable[[Answer], Exchange]
+    """Another answer in this dialect, on its way as this one is."""
 
 
 class Spoils(Fault):
@@ -124,6 +150,19 @@ class Spoils(Fault):
     def spoil(self, served: Served) -> Exchange:
         """The exchange that the agent gets instead of `served.exchange`."""
         raise NotImplementedError
+
+
+class Rewrites(Spoils):
+    """Changes what the model says, in whatever dialect it says it."""
+
+    def rewrite(self, answer: Answer) -> Answer:
+        """The answer that the agent gets instead."""
+        raise NotImplementedError
+
+    def spoil(self, served: Served) -> Exchange:
+        """The rewritten answer in its dialect; the very same exchange if it is the same."""
+        rewritten = self.rewrite(served.answer)
+        return served.exchange if rewritten == served.answer else served.rendered(rewritten)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import assert_never
 
-from agentlab_faults.fault import Scope, Spoils
+from agentlab_faults.fault import Scope
 from agentlab_faults.points import PointKind
 from agentlab_faults.schedule import Injection, Schedule
 
-__all__ = ["Injector", "Target", "can_spoil"]
+__all__ = ["Injector", "Target"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class _Armed:
         injection = self.injection
         scope = injection.scope or injection.fault.row.scope
         if self.place is None:
-            if target.point != injection.at or target.attempt < injection.attempt:
+            if target.point != injection.call or target.attempt < injection.attempt:
                 return False
             self.place, self.host = target.in_scope(scope), target.host
         elif target.in_scope(scope) != self.place:
@@ -72,7 +72,7 @@ class _Armed:
             case "once":
                 return self.strikes == 0
             case "x3":
-                return self.strikes < 3 and target.point == injection.at and target.host == self.host
+                return self.strikes < 3 and target.point == injection.call and target.host == self.host
             case "always":
                 return True
         assert_never(injection.shape)
@@ -111,9 +111,3 @@ class Injector:
             if armed.strikes_at(target, self._primary):
                 return armed.injection
         return None
-
-
-def can_spoil(fault: Spoils, calls_tools: bool) -> bool:
-    """Whether the fault has something to act on in an answer that does or does not call tools."""
-    wanted = fault.row.answer
-    return wanted == "any" or calls_tools == (wanted == "tool_calls")

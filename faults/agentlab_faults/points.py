@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Point", "PointKind"]
+__all__ = ["CHUNK", "Point", "PointKind"]
 
 PointKind = Literal["llm", "tool"]
+CHUNK = ".chunk."
+"""Stands between a call's point and the number of an event of its stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,5 +28,9 @@ class Point:
     model: str = ""
     calls_tools: bool = False
     """The fault-free answer called tools (an LLM point only)."""
+    streamed: bool = False
+    """The answer is a stream (an LLM point only)."""
+    chunks: int = 0
+    """How many events the fault-free stream has; `openai.chat.2.chunk.3` is the third (an LLM point only)."""
     effect: Literal["read", "write", "external", ""] = ""
     """The tool's declared effect (a tool point only)."""

@@ -4,30 +4,29 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import json
 import math
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from agentlab_faults.calls import Call, chat_fingerprint
+from agentlab_faults.calls import Call, fingerprint
+from agentlab_faults.dialects import DIALECTS, Dialect
 from agentlab_faults.exchange import Exchange, Pause, WireRequest
-from agentlab_faults.fault import Fault, Replaces, Served, Spoils
-from agentlab_faults.injector import Target, can_spoil
+from agentlab_faults.fault import Replaces, Spoils
+from agentlab_faults.injector import Target
 from agentlab_faults.intercept import OnEnd, classify
 from agentlab_faults.journal import Answered, Requested
 from agentlab_faults.ledger import canonical
 from agentlab_faults.points import Point
 from agentlab_faults.run import LimitPassed, Run
-from agentlab_faults.script import ScriptMissing, chat
+from agentlab_faults.schedule import Injection
+from agentlab_faults.script import Asked, ScriptMissing
+from agentlab_faults.serving import EPOCH, parsed, serve
 from agentlab_faults.sim.real import get_ident
 
 __all__ = ["Provider"]
 
-_API = "openai.chat"
-_EPOCH = 1_700_000_000
-"""The virtual epoch: 14 November 2023, 22:13:20 UTC."""
 _NOT_VIRTUAL = "which is not in virtual time; use asyncio.to_thread or a ThreadPoolExecutor."
 _SILENT = Exchange(before=(Pause(math.inf),))
 """Never answers: what a request gets once the run is being stopped."""
@@ -42,6 +41,8 @@ class _Answer:
     tokens: int = 0
     calls: tuple[str, ...] = ()
     text: str = ""
+    chunks: int = 0
+    """Events of the fault-free stream; 0 if it is none."""
     tells_at: float = 0.0
     """Virtual seconds of the run from which on the agent can tell the answer from the clean one."""
     unseen: Callable[[], None] | None = None
@@ -81,37 +82,59 @@ class Provider:
                 f"The agent called its provider from a real thread ({threading.current_thread().name}), {_NOT_VIRTUAL}"
             )
             return None
-        if endpoint.api != _API:
-            self._run.fail(f"The agent called {endpoint.api} at {request.host}{request.path}, but the script is served as {_API} only.")
+        dialect = DIALECTS.get(endpoint.api)
+        if dialect is None:
+            served = ", ".join(DIALECTS)
+            self._run.fail(f"The agent called {endpoint.api} at {request.host}{request.path}, but the script is served as {served} only.")
             return _SILENT, None
         try:
-            return self._chat(request)
+            return self._called(dialect, request)
         except ScriptMissing as missing:
             self._run.fail(str(missing))
         except Exception as error:  # noqa: BLE001 - what breaks in here is the lab's failure and must not pass for the provider's
             self._run.fail(f"The lab failed while it answered {request.path}: {type(error).__name__}: {error}")
         return _SILENT, None
 
-    def _chat(self, request: WireRequest) -> tuple[Exchange, OnEnd | None]:
+    def _called(self, dialect: Dialect, request: WireRequest) -> tuple[Exchange, OnEnd | None]:
         run = self._run
         self.requests += 1
-        body = _parse(request.body)
-        call = run.calls.place(_API, chat_fingerprint(body))
-        model = str(body.get("model", ""))
+        body = parsed(request.body)
+        call = run.calls.place(dialect.api, fingerprint(dialect.conversation(body)))
+        model = dialect.model(request, body)
         run.events.append(_requested(run.now(), self.requests, call, request, model))
         if self._limit_passed():
             return _SILENT, None
         if run.clean is None:
-            self._describe(body, model)
-        if not run.strikes and self._ran_unseen(body):
+            self._describe(dialect, body, model)
+        refusal = dialect.refuse(request, body or None, serial=self.requests)
+        asked = dialect.read(body) if refusal is None else None
+        if asked is not None and not run.strikes and self._ran_unseen(asked):
             return _SILENT, None
-        secret = request.headers.get("authorization") or request.headers.get("api-key", "")
-        key = hashlib.sha256(secret.encode()).hexdigest()[:12]
+        key = hashlib.sha256(dialect.key(request).encode()).hexdigest()[:12]
         injection = run.injector.pick(Target("llm", call.point, call.attempt, run.now(), host=request.host, model=model, key=key))
-        answer = self._answer(request, body, call, injection.fault if injection else None)
-        if call.point not in run.points:
-            run.points[call.point] = Point(call.point, "llm", _API, call.n, request.host, model, calls_tools=bool(answer.calls))
-        return answer.exchange, functools.partial(self._ended, call, self.requests, answer)
+        if injection is not None and isinstance(injection.fault, Replaces):
+            answer = self._replaced(injection.fault, request, call)
+        elif asked is None:
+            answer = _Answer(refusal or _SILENT, spoiled=True)
+        else:
+            answer = self._served(dialect, asked, request, body, call, injection)
+        self._note(dialect, request, call, model, answer)
+        return answer.exchange, functools.partial(self._ended, dialect.api, call, self.requests, answer)
+
+    def _note(self, dialect: Dialect, request: WireRequest, call: Call, model: str, answer: _Answer) -> None:
+        """Remember the point at its first sight."""
+        if call.point not in self._run.points:
+            self._run.points[call.point] = Point(
+                call.point,
+                "llm",
+                dialect.api,
+                call.n,
+                request.host,
+                model,
+                calls_tools=bool(answer.calls),
+                streamed=answer.chunks > 0,
+                chunks=answer.chunks,
+            )
 
     def _limit_passed(self) -> bool:
         setup = self._run.setup
@@ -123,76 +146,69 @@ class Provider:
             return False
         return True
 
-    def _ran_unseen(self, body: Mapping[str, Any]) -> bool:
+    def _ran_unseen(self, asked: Asked) -> bool:
         """Stop the run at the first result of a tool that must not run for real, if nothing of that name has passed the tools' seam."""
         run = self._run
+        if not self._fakes:
+            return False
         passed = {execution.tool for execution in run.ledger.executions}
-        for message in _list(body.get("messages")):
-            if not isinstance(message, dict) or message.get("role") != "tool":
-                continue
-            tool = self._fakes.get(str(message.get("tool_call_id")))
-            if tool is not None and tool not in passed:
-                told = str(message.get("content"))[:80]
+        for call_id, told in asked.shown().items():
+            tool = self._fakes.get(call_id)
+            if told is not None and tool is not None and tool not in passed:
                 run.fail(
-                    f"The agent answered the model's call of {tool!r} with {told!r}, but no tool of that name passed the lab: "
+                    f"The agent answered the model's call of {tool!r} with {told[:80]!r}, but no tool of that name passed the lab: "
                     f"what ran, if anything did, was real. Say where it is: tools: {{{tool}: {{effect: {run.setup.tools[tool].effect}, "
                     'at: "your.module:function"}}'
                 )
                 return True
         return False
 
-    def _describe(self, body: Mapping[str, Any], model: str) -> None:
+    def _describe(self, dialect: Dialect, body: Mapping[str, Any], model: str) -> None:
         """Keep what tells one version of the agent from another."""
         self.models.setdefault(model)
-        for message in _list(body.get("messages")):
-            if isinstance(message, dict) and message.get("role") in ("system", "developer"):
-                self.system_prompts.setdefault(canonical(message.get("content")))
-        for offered in _list(body.get("tools")):
-            if isinstance(offered, dict) and isinstance(function := offered.get("function"), dict):
-                self.tool_schemas[str(function.get("name"))] = canonical(function)
+        for prompt in dialect.system_prompts(body):
+            self.system_prompts.setdefault(canonical(prompt))
+        for name, schema in dialect.tool_schemas(body).items():
+            self.tool_schemas[name] = canonical(schema)
 
-    def _answer(self, request: WireRequest, body: dict[str, Any], call: Call, fault: Fault | None) -> _Answer:
+    def _replaced(self, fault: Replaces, request: WireRequest, call: Call) -> _Answer:
         run = self._run
-        if isinstance(fault, Replaces):
-            exchange = fault.answer(request)
-            clean = run.clean.answers.get(call.point) if run.clean else None
-            unseen = run.struck(fault.row.id, call, changed=clean != _digest(exchange))
-            clean_at = min((spec.latency for spec in run.setup.scripts), default=0.0)
-            return _Answer(exchange, fault.row.id, spoiled=True, tells_at=run.now() + min(_silence(exchange), clean_at), unseen=unseen)
-        refusal = chat.refuse(request, body or None, serial=self.requests)
-        if refusal is not None:
-            return _Answer(refusal, spoiled=True)
-        return self._served(request, body, call, fault)
+        exchange = fault.answer(request)
+        clean = run.clean.answers.get(call.point) if run.clean else None
+        unseen = run.struck(fault.row.id, call, changed=clean != _digest(exchange))
+        clean_at = min((spec.latency for spec in run.setup.scripts), default=0.0)
+        return _Answer(exchange, fault.row.id, spoiled=True, tells_at=run.now() + min(_silence(exchange), clean_at), unseen=unseen)
 
-    def _served(self, request: WireRequest, body: dict[str, Any], call: Call, fault: Fault | None) -> _Answer:
+    def _served(
+        self, dialect: Dialect, asked: Asked, request: WireRequest, body: dict[str, Any], call: Call, injection: Injection | None
+    ) -> _Answer:
         run = self._run
-        serving = run.model.serve(body)
-        payload = chat.render(serving, body, serial=self.requests, created=_EPOCH + int(run.now()))
-        served = chat.exchange(payload, latency=serving.latency, serial=self.requests)
-        tokens = int(payload["usage"]["total_tokens"])
+        good = serve(run.model, dialect, asked, request, body, serial=self.requests, created=EPOCH + int(run.now()))
+        served, said, fault = good.exchange, good.answer, injection.fault if injection else None
+        tokens = int(said.usage.total) if said.usage is not None else 0
         self.tokens += tokens
-        names = tuple(called.name for called in serving.tool_calls)
+        names = tuple(called.name for called in said.calls)
         fakes = {name for name, tool in run.setup.tools.items() if tool.body == "fake"}
-        self._fakes.update((called.id, called.name) for called in serving.tool_calls if called.name in fakes)
-        answer = _Answer(served, tokens=tokens, calls=names, text=serving.content or "")
+        self._fakes.update((called.id, called.name) for called in said.calls if called.name in fakes)
+        answer = _Answer(served, tokens=tokens, calls=names, text=said.content or "", chunks=_chunks(served) if good.streams else 0)
         if run.clean is None:
             self.answers.setdefault(call.point, _digest(served))
-        if isinstance(fault, Spoils) and can_spoil(fault, bool(names)):
-            answer.exchange = fault.spoil(Served(json.loads(served.content), served, request))
+        if injection and isinstance(fault, Spoils) and fault.row.acts_on(dialect.api, calls_tools=bool(names), streamed=good.streams):
+            answer.exchange = good.spoiled(fault, injection.chunk)
             answer.fault = fault.row.id
             answer.spoiled = _digest(answer.exchange, timed=False) != _digest(served, timed=False)
             if answer.spoiled:
-                run.model.spoiled(serving.ids)
+                run.model.spoiled(called.id for called in said.calls)
             answer.tells_at = run.now() + min(_silence(answer.exchange), _silence(served))
             answer.unseen = run.struck(fault.row.id, call, changed=_digest(answer.exchange) != _digest(served))
         return answer
 
-    def _ended(self, call: Call, serial: int, answer: _Answer, end: str) -> None:
+    def _ended(self, api: str, call: Call, serial: int, answer: _Answer, end: str) -> None:
         run = self._run
         if run.over and end == "delivered":
             return
         if end == "delivered" and not answer.spoiled:
-            run.calls.done(_API, call)
+            run.calls.done(api, call)
         if end == "abandoned" and answer.unseen is not None and run.now() < answer.tells_at:
             answer.unseen()
         status = answer.exchange.status if end == "delivered" else 0
@@ -202,18 +218,8 @@ class Provider:
         )
 
 
-def _parse(body: bytes) -> dict[str, Any]:
-    """The request's JSON object; anything else is an empty one, which the scripted provider then refuses as the real one does."""
-    try:
-        parsed = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    return parsed if isinstance(parsed, dict) else {}
-
-
-def _list(value: Any) -> list[Any]:
-    """A list as it is, anything else as none: what is wrong with it is the refusal's to say."""
-    return value if isinstance(value, list) else []
+def _chunks(exchange: Exchange) -> int:
+    return sum(isinstance(part, bytes) for part in exchange.body)
 
 
 def _requested(now: float, serial: int, call: Call, request: WireRequest, model: str) -> Requested:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from agentlab_faults.fault import Fault, Scope, Shape
-from agentlab_faults.points import PointKind
+from agentlab_faults.points import CHUNK, PointKind
 
 __all__ = ["FAULT_FREE", "Injection", "Schedule", "Window"]
 
@@ -26,7 +26,8 @@ class Window:
 class Injection:
     """One fault and where it strikes.
 
-    With `at`, from that attempt at that point on: `once`, three attempts (`x3`) or every later request in the scope (`always`).
+    With `at` (a point, or an event of its stream: `openai.chat.2.chunk.3`), from that attempt at that point on:
+    `once`, three attempts (`x3`) or every later request in the scope (`always`).
     Without `at` (a mode), at every request of `kind` that lies in `window`; `primary` narrows it to the first provider that the run called.
     """
 
@@ -42,6 +43,17 @@ class Injection:
     """Only these tools (a mode on tools)."""
     every: int = 1
     """Strike each n-th matching request only (a mode)."""
+
+    @property
+    def call(self) -> str | None:
+        """The point without a chunk: `openai.chat.2` of `openai.chat.2.chunk.3`."""
+        return self.at.partition(CHUNK)[0] if self.at is not None else None
+
+    @property
+    def chunk(self) -> int | None:
+        """The event of the stream that `at` names, from 1."""
+        number = self.at.partition(CHUNK)[2] if self.at is not None else ""
+        return int(number) if number else None
 
 
 @dataclass(frozen=True, slots=True)

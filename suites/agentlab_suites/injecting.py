@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,24 +11,22 @@ from dataclasses import replace
 from typing import Any
 
 from agentlab_faults import intercept
-from agentlab_faults.calls import Call, chat_fingerprint
+from agentlab_faults.calls import Call, fingerprint
+from agentlab_faults.dialects import DIALECTS, Dialect
 from agentlab_faults.exchange import Break, Exchange, Pause, Timeouts, TransportError, WireRequest
-from agentlab_faults.fault import Fault, Replaces, Served, Spoils
-from agentlab_faults.injector import Target, can_spoil
+from agentlab_faults.fault import Replaces, Spoils
+from agentlab_faults.injector import Target
 from agentlab_faults.intercept import OnEnd, classify
 from agentlab_faults.played import Setup, Tool
 from agentlab_faults.points import Point
 from agentlab_faults.run import Run
-from agentlab_faults.schedule import Schedule
-from agentlab_faults.script import chat
+from agentlab_faults.schedule import Injection, Schedule
+from agentlab_faults.serving import EPOCH, Good, parsed, serve
 from agentlab_faults.sim import Simulation
 from agentlab_faults.tools import adapt_frameworks, hub
 from agentlab_faults.workshop import Workshop
 
 __all__ = ["AnyTool", "hurried", "injecting"]
-
-_API = "openai.chat"
-_EPOCH = 1_700_000_000
 
 
 class AnyTool(dict[str, Tool]):
@@ -76,44 +73,45 @@ class _Handler:
 
     def __call__(self, request: WireRequest) -> tuple[Exchange, OnEnd | None] | None:
         endpoint = classify(request)
-        if endpoint is None or endpoint.kind != "provider" or endpoint.api != _API:
+        dialect = DIALECTS.get(endpoint.api) if endpoint is not None and endpoint.kind == "provider" else None
+        if dialect is None:
             return None
         run = self._run
-        body: dict[str, Any] = json.loads(request.body)
-        call = run.calls.place(_API, chat_fingerprint(body))
-        key = hashlib.sha256(request.headers.get("authorization", "").encode()).hexdigest()[:12]
-        run.points.setdefault(call.point, Point(call.point, "llm", _API, call.n, request.host))
-        target = Target("llm", call.point, call.attempt, run.now(), host=request.host, model=str(body.get("model", "")), key=key)
-        injection = run.injector.pick(target)
-        exchange, good = self._answer(request, body, call, injection.fault if injection else None)
+        body = parsed(request.body)
+        call = run.calls.place(dialect.api, fingerprint(dialect.conversation(body)))
+        key = hashlib.sha256(dialect.key(request).encode()).hexdigest()[:12]
+        run.points.setdefault(call.point, Point(call.point, "llm", dialect.api, call.n, request.host))
+        model = dialect.model(request, body)
+        target = Target("llm", call.point, call.attempt, run.now(), host=request.host, model=model, key=key)
+        exchange, good = self._answer(dialect, request, body, call, run.injector.pick(target))
         if exchange is None:
             return None
 
         def ended(end: str) -> None:
             if good and end == "delivered":
-                run.calls.done(_API, call)
+                run.calls.done(dialect.api, call)
 
         return (hurried(exchange, request.timeouts) if self._hurry else exchange), ended
 
-    def _answer(self, request: WireRequest, body: dict[str, Any], call: Call, fault: Fault | None) -> tuple[Exchange | None, bool]:
+    def _answer(
+        self, dialect: Dialect, request: WireRequest, body: dict[str, Any], call: Call, injection: Injection | None
+    ) -> tuple[Exchange | None, bool]:
         """(exchange, whether it is a good one). No exchange: somebody else answers."""
         run = self._run
-        if isinstance(fault, Replaces):
+        if injection is not None and isinstance(fault := injection.fault, Replaces):
             run.struck(fault.row.id, call, changed=True)
             return fault.answer(request), False
-        if isinstance(fault, Spoils):
-            served, calls_tools = self._served(body)
-            if can_spoil(fault, calls_tools):
-                spoiled = fault.spoil(Served(json.loads(served.content), served, request))
-                run.struck(fault.row.id, call, changed=spoiled != served)
+        if injection is not None and isinstance(fault := injection.fault, Spoils):
+            good = self._served(dialect, request, body)
+            if fault.row.acts_on(dialect.api, calls_tools=bool(good.answer.calls), streamed=good.streams):
+                spoiled = good.spoiled(fault, injection.chunk)
+                run.struck(fault.row.id, call, changed=spoiled != good.exchange)
                 return spoiled, False
-        return (self._served(body)[0], True) if self._scripted else (None, True)
+        return (self._served(dialect, request, body).exchange, True) if self._scripted else (None, True)
 
-    def _served(self, body: dict[str, Any]) -> tuple[Exchange, bool]:
-        serving = self._run.model.serve(body)
+    def _served(self, dialect: Dialect, request: WireRequest, body: dict[str, Any]) -> Good:
         self._serial += 1
-        payload = chat.render(serving, body, serial=self._serial, created=_EPOCH)
-        return chat.exchange(payload, latency=serving.latency, serial=self._serial), bool(serving.tool_calls)
+        return serve(self._run.model, dialect, dialect.read(body), request, body, serial=self._serial, created=EPOCH)
 
 
 def hurried(exchange: Exchange, timeouts: Timeouts) -> Exchange:

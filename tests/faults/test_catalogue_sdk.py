@@ -15,9 +15,12 @@ from typing import Any
 import openai
 import pytest
 from agentlab_faults.catalogue import select
-from agentlab_faults.exchange import Exchange, Pause, Timeouts, WireRequest
-from agentlab_faults.fault import Fault, Replaces, Served, Spoils, all_faults
+from agentlab_faults.dialects import CHAT, Answer, Usage
+from agentlab_faults.exchange import Exchange, Timeouts, WireRequest
+from agentlab_faults.fault import Fault, Replaces, Spoils, all_faults
 from agentlab_faults.intercept import End, armed, install
+from agentlab_faults.script import Called
+from agentlab_faults.serving import Good, put
 from agentlab_faults.sim import Simulation
 
 install()
@@ -30,29 +33,18 @@ TEXT = "It is 18 degrees in Paris."
 ARGUMENTS = '{"city": "Paris", "days": 3}'
 
 
-def completion(*, calls: bool) -> dict[str, Any]:
-    """A good answer: text, or a tool call."""
-    message: dict[str, Any] = {"role": "assistant", "content": None if calls else TEXT, "refusal": None}
-    if calls:
-        function = {"name": "get_weather", "arguments": ARGUMENTS}
-        message["tool_calls"] = [{"id": "call_1", "type": "function", "function": function}]
-    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "tool_calls" if calls else "stop"}
-    usage = {"prompt_tokens": 12, "completion_tokens": 7, "total_tokens": 19}
-    return {
-        "id": "chatcmpl-1",
-        "object": "chat.completion",
-        "created": 1_700_000_000,
-        "model": "gpt-4o-mini",
-        "choices": [choice],
-        "usage": usage,
-    }
-
-
-def answered(payload: dict[str, Any]) -> Exchange:
-    """The good answer on the wire, a second after the request."""
-    body = json.dumps(payload).encode()
-    headers = (("content-type", "application/json"), ("content-length", str(len(body))))
-    return Exchange(headers=headers, body=(body,), before=(Pause(1.0),))
+def good(request: WireRequest, *, calls: bool) -> Good:
+    """The good answer, a second after the request: text, or a tool call."""
+    answer = Answer(
+        content=None if calls else TEXT,
+        calls=(Called("call_1", "get_weather", ARGUMENTS),) if calls else (),
+        finish="tool_calls" if calls else "stop",
+        usage=Usage(12, 7, 19),
+        model="gpt-4o-mini",
+        created=1_700_000_000,
+        serial=1,
+    )
+    return put(CHAT, answer, request, {}, latency=1.0)
 
 
 @dataclass
@@ -75,12 +67,12 @@ def play(fault: Fault | None, *, asynchronous: bool = False, calls: bool | None 
 
         def handler(request: WireRequest) -> tuple[Exchange, Callable[[End], None]]:
             began.append(simulation.now)
-            good = answered(completion(calls=wanted))
+            exchange = good(request, calls=wanted).exchange
             if isinstance(fault, Replaces):
-                good = fault.answer(request)
+                exchange = fault.answer(request)
             elif isinstance(fault, Spoils):
-                good = fault.spoil(Served(completion(calls=wanted), good, request))
-            return good, lambda _: ended.append(simulation.now)
+                exchange = good(request, calls=wanted).spoiled(fault)
+            return exchange, lambda _: ended.append(simulation.now)
 
         with armed(handler) as watch:
             outcome = asked(simulation, asynchronous=asynchronous)
@@ -214,9 +206,9 @@ def test_every_fault_that_raises_nothing_is_shown() -> None:
 
 @pytest.mark.parametrize("name", sorted(UNHARMED))
 def test_a_fault_that_leaves_the_answer_as_it_is_changes_its_bytes_or_its_time(name: str) -> None:
-    good = answered(completion(calls=False))
     request = WireRequest("httpx2", "POST", "https://x/v1", "x", "/v1", {}, b"{}", Timeouts(), sync=True)
     fault = all_faults()[name]()
     assert isinstance(fault, Spoils)
-    changed = fault.spoil(Served(completion(calls=False), good, request))
-    assert (changed.content, changed.seconds) != (good.content, good.seconds)
+    whole = good(request, calls=False)
+    changed = whole.spoiled(fault)
+    assert (changed.content, changed.seconds) != (whole.exchange.content, whole.exchange.seconds)

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 from agentlab_faults.catalogue import select
 from agentlab_faults.catalogue.wire import encode, rebodied
+from agentlab_faults.dialects import CHAT, Answer, Usage
 from agentlab_faults.exchange import Exchange, Pause, Timeouts, WireRequest
 from agentlab_faults.fault import Fault, Replaces, Served, Spoils, all_faults
-from agentlab_faults.script import chat
+from agentlab_faults.script import Called
+from agentlab_faults.serving import put
 from agentlab_faults.sim import Simulation
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -32,13 +34,17 @@ def request(body: bytes = b'{"model": "gpt-4o-mini"}', **more: Any) -> WireReque
 
 def served(text: str, arguments: str | None) -> Served:
     """A good answer: a tool call with these arguments, or the text."""
-    message: dict[str, Any] = {"role": "assistant", "content": text if arguments is None else None}
-    if arguments is not None:
-        message["tool_calls"] = [{"id": "call_1", "type": "function", "function": {"name": "t", "arguments": arguments}}]
-    choice = {"index": 0, "message": message, "finish_reason": "stop" if arguments is None else "tool_calls"}
-    usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
-    payload = {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice], "usage": usage}
-    return Served(payload, chat.exchange(payload, latency=1.0), request())
+    calls = () if arguments is None else (Called("call_1", "t", arguments),)
+    answer = Answer(
+        content=text if arguments is None else None,
+        calls=calls,
+        finish="tool_calls" if calls else "stop",
+        usage=Usage(1, 1, 2),
+        model="m",
+        created=1,
+        serial=1,
+    )
+    return put(CHAT, answer, request(), {}, latency=1.0).served()
 
 
 def spoilt(name: str, text: str = "Order 42: shipped", arguments: str | None = None, **fields: Any) -> Exchange:

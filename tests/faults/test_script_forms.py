@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Annotated, Any, Literal
 
 import pytest
+from agentlab_faults.dialects.chat.reading import read
 from agentlab_faults.script import Call, Called, Say, ScriptedModel, ScriptMissing, ScriptSpec, Serving
 from agentlab_faults.script.fit import fit
 from hypothesis import given
@@ -23,7 +24,7 @@ def tool(name: str, parameters: dict[str, Any] | None = None) -> dict[str, Any]:
 
 def ask(words: str | dict[str, Any], *turns: Call, **extra: Any) -> Serving:
     model = ScriptedModel([ScriptSpec(turns=(*turns, Say(words)))], [PROMPT])
-    return model.serve({"model": "m", "messages": [{"role": "user", "content": PROMPT}], **extra})
+    return model.serve(read({"model": "m", "messages": [{"role": "user", "content": PROMPT}], **extra}))
 
 
 def exchange(call: Called, text: str = "x") -> list[dict[str, Any]]:
@@ -100,20 +101,20 @@ def test_required_calls_the_last_tool_beside_the_script_if_none_is_called_final_
     model = ScriptedModel([ScriptSpec(turns=(step, Say("billing")))], [PROMPT])
     body: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": PROMPT}], "tool_choice": "required"}
     body["tools"] = [tool("check_stock"), tool("emit", TICKET), tool("lookup")]
-    call = model.serve(body).tool_calls[0]
+    call = model.serve(read(body)).tool_calls[0]
     assert call.name == "lookup"
     model.tool_ended(model.tool_started("lookup", {}, call.id), "ok", "x")
     body["messages"] += exchange(call)
-    assert model.serve(body).tool_calls[0].name == "emit"
+    assert model.serve(read(body)).tool_calls[0].name == "emit"
 
 
 def test_an_output_that_the_framework_sends_back_is_given_again_with_fresh_ids() -> None:
     model = ScriptedModel([ScriptSpec(turns=(Say("billing"),))], [PROMPT])
     body: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": PROMPT}], "tools": [tool("final_result", TICKET)]}
     body["tool_choice"] = "required"
-    first = model.serve(body).tool_calls[0]
+    first = model.serve(read(body)).tool_calls[0]
     body["messages"] += exchange(first, "1 validation error: fix the errors and try again.")
-    second = model.serve(body).tool_calls[0]
+    second = model.serve(read(body)).tool_calls[0]
     assert (second.name, second.arguments) == (first.name, first.arguments)
     assert second.id != first.id
 
@@ -122,21 +123,21 @@ def test_failure_is_told_in_the_form_asked_for_too() -> None:
     model = ScriptedModel([ScriptSpec(turns=(Call((("act", {}),)), Say("done")), retries=0)], [PROMPT])
     body: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": PROMPT}], "tools": [tool("act")]}
     body["response_format"] = schema_form(TICKET)
-    call = model.serve(body).tool_calls[0]
+    call = model.serve(read(body)).tool_calls[0]
     model.tool_ended(model.tool_started("act", {}, call.id), "raised")
     body["messages"] += exchange(call)
-    assert json.loads(model.serve(body).content or "")["queue"] == "I could not complete this: a tool kept failing."
+    assert json.loads(model.serve(read(body)).content or "")["queue"] == "I could not complete this: a tool kept failing."
 
 
 @pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "act"}}])
 def test_a_call_that_must_be_made_and_is_not_in_the_script_is_the_labs_failure(choice: Any) -> None:
     model = ScriptedModel([ScriptSpec(turns=(Call((("act", {}),)), Say("done")))], [PROMPT])
     body: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": PROMPT}], "tools": [tool("act")], "tool_choice": choice}
-    call = model.serve(body).tool_calls[0]
+    call = model.serve(read(body)).tool_calls[0]
     model.tool_ended(model.tool_started("act", {}, call.id), "ok", "x")
     body["messages"] += exchange(call)
     with pytest.raises(ScriptMissing, match="none left"):
-        model.serve(body)
+        model.serve(read(body))
 
 
 class Colour(Enum):

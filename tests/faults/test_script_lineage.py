@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pytest
+from agentlab_faults.dialects.chat.reading import read
 from agentlab_faults.script import Call, Called, End, Say, ScriptedModel, ScriptMissing, ScriptSpec, Serving
 
 PROMPT = "Refund order 5512, it arrived broken."
@@ -35,7 +36,7 @@ class Bench:
 
     def ask(self, history: Sequence[Mapping[str, Any]] | None = None, **extra: Any) -> Serving:
         body = {"model": "gpt-4o-mini", "messages": list(self.history if history is None else history), "tools": self.tools, **extra}
-        return self.model.serve({name: value for name, value in body.items() if value is not None})
+        return self.model.serve(read({name: value for name, value in body.items() if value is not None}))
 
     def take(self, serving: Serving) -> Serving:
         calls = [{"id": c.id, "type": "function", "function": {"name": c.name, "arguments": c.arguments}} for c in serving.tool_calls]
@@ -509,13 +510,13 @@ class TestWithoutSeam:
     def test_a_tool_that_is_known_to_pass_the_seam_did_not_run_if_it_was_not_seen(self) -> None:
         model = ScriptedModel([ScriptSpec(turns=(REFUND, DONE))], [PROMPT], seamed={"refund"})
         body: dict[str, Any] = {"model": "m", "tools": offer("refund"), "messages": [{"role": "user", "content": PROMPT}]}
-        call = model.serve(body).tool_calls[0]
+        call = model.serve(read(body)).tool_calls[0]
         wire = {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
         body["messages"] += [
             {"role": "assistant", "content": None, "tool_calls": [wire]},
             {"role": "tool", "tool_call_id": call.id, "content": "ok"},
         ]
-        assert names(model.serve(body)) == ["refund"]
+        assert names(model.serve(read(body))) == ["refund"]
 
 
 class TestSeveralScripts:
@@ -527,7 +528,7 @@ class TestSeveralScripts:
 
     def ask(self, model: ScriptedModel, system: str, tools: Sequence[str], *more: dict[str, Any]) -> Serving:
         messages = [{"role": "system", "content": system}, {"role": "user", "content": PROMPT}, *more]
-        return model.serve({"model": "m", "messages": messages, "tools": offer(*tools)})
+        return model.serve(read({"model": "m", "messages": messages, "tools": offer(*tools)}))
 
     def test_each_is_told_apart_by_what_it_declares(self) -> None:
         model = ScriptedModel([self.BILLING, self.SEARCH, self.REST], [PROMPT])

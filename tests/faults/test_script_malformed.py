@@ -7,8 +7,11 @@ import json
 from typing import Any
 
 import pytest
+from agentlab_faults.dialects import CHAT
+from agentlab_faults.dialects.chat.reading import read
+from agentlab_faults.dialects.chat.refusal import refuse
 from agentlab_faults.exchange import Exchange, Timeouts, WireRequest
-from agentlab_faults.script import Call, Say, ScriptedModel, ScriptMissing, ScriptSpec, chat
+from agentlab_faults.script import Call, Say, ScriptedModel, ScriptMissing, ScriptSpec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -42,12 +45,13 @@ def forced(schema: dict[str, Any]) -> dict[str, Any]:
 
 def answered(content: bytes) -> Exchange:
     """What the provider answers. Raises ScriptMissing where the script has nothing."""
-    refusal = chat.refuse(wire(content))
+    refusal = refuse(wire(content))
     if refusal is not None:
         return refusal
     body = json.loads(content)
-    serving = ScriptedModel([SPEC], ["q"]).serve(body)
-    return chat.exchange(chat.render(serving, body, serial=1, created=0), latency=serving.latency)
+    serving = ScriptedModel([SPEC], ["q"]).serve(read(body))
+    payload = CHAT.render(CHAT.answer(serving, wire(b""), body, serial=1, created=0), body)
+    return CHAT.exchange(payload, body, streams=False, latency=serving.latency, serial=1)
 
 
 OBJECT: dict[str, Any] = {"type": "object", "properties": {"a": {"type": "string"}}}
@@ -185,19 +189,19 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("body", "param"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
 def test_what_is_malformed_is_a_bad_request(body: dict[str, Any], param: str) -> None:
-    refusal = chat.refuse(wire(json.dumps(body).encode()))
+    refusal = refuse(wire(json.dumps(body).encode()))
     assert refusal is not None
     assert (refusal.status, json.loads(refusal.content)["error"]["param"]) == (400, param)
 
 
 def test_no_tools_are_refused_whatever_was_accepted_before() -> None:
     for _ in range(2):
-        assert chat.refuse(wire(json.dumps(asked(tools=[])).encode())) is not None
+        assert refuse(wire(json.dumps(asked(tools=[])).encode())) is not None
 
 
 @pytest.mark.parametrize("content", [b'{"model":"\\ud800","messages":[{"role":"user","content":"q"}]}', b'{"a":' * 250 + b"1" + b"}" * 250])
 def test_a_body_that_nobody_could_write_again_is_no_json(content: bytes) -> None:
-    refusal = chat.refuse(wire(content), json.loads(content))
+    refusal = refuse(wire(content), json.loads(content))
     assert refusal is not None
     assert json.loads(refusal.content)["error"]["message"].startswith("We could not parse the JSON body")
 
@@ -234,25 +238,26 @@ AZURE = "x.openai.azure.com"
 
 @pytest.mark.parametrize("headers", [{"api-key": "k"}, {"authorization": "Bearer token"}])
 def test_azure_takes_its_key_in_a_header_of_its_own_or_a_token(headers: dict[str, str]) -> None:
-    assert chat.refuse(wire(json.dumps(asked()).encode(), headers, DEPLOYMENT, AZURE)) is None
+    assert refuse(wire(json.dumps(asked()).encode(), headers, DEPLOYMENT, AZURE)) is None
 
 
 def test_a_deployment_need_not_be_told_its_model() -> None:
     body = {"messages": [USER]}
-    assert chat.refuse(wire(json.dumps(body).encode(), {"api-key": "k"}, DEPLOYMENT, AZURE)) is None
-    assert chat.render(ScriptedModel([ScriptSpec(turns=(Say("x"),))]).serve(body), body, serial=1, created=0)["model"]
+    assert refuse(wire(json.dumps(body).encode(), {"api-key": "k"}, DEPLOYMENT, AZURE)) is None
+    serving = ScriptedModel([ScriptSpec(turns=(Say("x"),))]).serve(read(body))
+    assert CHAT.answer(serving, wire(b""), body, serial=1, created=0).model
 
 
 @pytest.mark.parametrize("headers", [{}, {"api-key": ""}, {"api-key": "None"}, {"api-key": "None", "authorization": "Bearer token"}])
 def test_azure_refuses_a_key_that_is_none_in_its_own_words(headers: dict[str, str]) -> None:
-    refusal = chat.refuse(wire(json.dumps(asked()).encode(), headers, DEPLOYMENT, AZURE))
+    refusal = refuse(wire(json.dumps(asked()).encode(), headers, DEPLOYMENT, AZURE))
     assert refusal is not None
     assert refusal.status == 401
     assert json.loads(refusal.content)["error"]["message"].startswith("Access denied due to invalid subscription key")
 
 
 def test_openai_does_not_look_at_azures_header() -> None:
-    refusal = chat.refuse(wire(json.dumps(asked()).encode(), {"api-key": "k"}))
+    refusal = refuse(wire(json.dumps(asked()).encode(), {"api-key": "k"}))
     assert refusal is not None
     assert refusal.status == 401
 
@@ -261,7 +266,7 @@ def test_openai_does_not_look_at_azures_header() -> None:
     "key", ["None", "null", "undefined", "$OPENAI_API_KEY", "${OPENAI_API_KEY}", "'sk-x'", '"sk-x"', "a b", "a\x01", "schlüssel"]
 )
 def test_what_an_unset_variable_leaves_behind_is_no_key(key: str) -> None:
-    refusal = chat.refuse(wire(json.dumps(asked()).encode(), {"authorization": f"Bearer {key}"}))
+    refusal = refuse(wire(json.dumps(asked()).encode(), {"authorization": f"Bearer {key}"}))
     assert refusal is not None
     error = json.loads(refusal.content)["error"]
     assert (refusal.status, error["type"], error["param"], error["code"]) == (401, "invalid_request_error", None, "invalid_api_key")
@@ -272,4 +277,4 @@ def test_what_an_unset_variable_leaves_behind_is_no_key(key: str) -> None:
     "key", ["k", "EMPTY", "none", "your-api-key", "no-OPENAI_API_KEY", "sk-agentlab-scripted-provider", "<key>", "a.b/c+d=="]
 )
 def test_any_placeholder_is_taken_for_a_key(key: str) -> None:
-    assert chat.refuse(wire(json.dumps(asked()).encode(), {"authorization": f"Bearer {key}"})) is None
+    assert refuse(wire(json.dumps(asked()).encode(), {"authorization": f"Bearer {key}"})) is None

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from agentlab_faults.dialects.chat.reading import read
 from agentlab_faults.script import Call, Say, ScriptedModel, ScriptMissing, ScriptSpec, Serving
 
 FIRST, SECOND, THIRD = "What did order 5512 cost?", "Then refund it.", "Thanks, that is all."
@@ -36,7 +37,7 @@ class Conversation:
         self.model = ScriptedModel([spec], prompts)
 
     def ask(self, *history: Message, tools: bool = True) -> Serving:
-        return self.model.serve({"model": "m", "messages": list(history), **({"tools": TOOLS} if tools else {})})
+        return self.model.serve(read({"model": "m", "messages": list(history), **({"tools": TOOLS} if tools else {})}))
 
     def settle(self, *history: Message, end: Any = "ok") -> str:
         """Run the loop on a copy of the history until the model's last words."""
@@ -171,7 +172,7 @@ def test_a_sub_agents_script_goes_on_with_each_new_question() -> None:
     model = ScriptedModel([helper, ScriptSpec(turns=(Say("done"),))], ["Plan my trip."])
 
     def ask(question: str) -> str | None:
-        return model.serve({"model": "m", "messages": [{"role": "system", "content": "A geographer."}, user(question)]}).content
+        return model.serve(read({"model": "m", "messages": [{"role": "system", "content": "A geographer."}, user(question)]})).content
 
     assert [ask("Capital of France?"), ask("Capital of France?"), ask("Capital of Italy?"), ask("And of Spain?")] == [
         "Paris",

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from agentlab_faults.dialects.chat.reading import read
 from agentlab_faults.script import Call, Called, Say, ScriptedModel, ScriptSpec, Serving
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
@@ -70,7 +71,9 @@ class Agent:
     def ask(self) -> Serving:
         withdrawn = self.pick(OFFERED)
         tools = [tool for tool in TOOLS if tool["function"]["name"] != withdrawn]
-        serving = self.model.serve({"model": "m", "messages": list(self.history), "tools": tools, "parallel_tool_calls": self.parallel})
+        serving = self.model.serve(
+            read({"model": "m", "messages": list(self.history), "tools": tools, "parallel_tool_calls": self.parallel})
+        )
         for call in serving.tool_calls:
             key = (call.name, as_key(call))
             assert key in SCRIPTED

@@ -9,8 +9,12 @@ from typing import Any
 import httpx2
 import openai
 import pytest
+from agentlab_faults import script
+from agentlab_faults.dialects import CHAT
+from agentlab_faults.dialects.chat.reading import read
+from agentlab_faults.dialects.chat.refusal import refuse
 from agentlab_faults.exchange import Exchange, Timeouts, WireRequest
-from agentlab_faults.script import Call, Say, ScriptedModel, ScriptMissing, ScriptSpec, chat
+from agentlab_faults.script import Call, Say, ScriptedModel, ScriptMissing, ScriptSpec
 
 PROMPT = "Refund order 5512."
 SPEC = ScriptSpec(
@@ -47,13 +51,14 @@ class Provider:
         sent = WireRequest(
             "httpx2", request.method, str(request.url), request.url.host, request.url.path, headers, request.content, Timeouts(), True
         )
-        exchange = chat.refuse(sent) or self.serve(json.loads(request.content))
+        exchange = refuse(sent) or self.serve(json.loads(request.content))
         return httpx2.Response(exchange.status, headers=list(exchange.headers), content=exchange.content)
 
     def serve(self, body: dict[str, Any]) -> Exchange:
         self.serial += 1
-        serving = self.model.serve(body)
-        return chat.exchange(chat.render(serving, body, serial=self.serial, created=CREATED), latency=serving.latency)
+        serving = self.model.serve(read(body))
+        payload = CHAT.render(CHAT.answer(serving, wire_request(body), body, serial=self.serial, created=CREATED), body)
+        return CHAT.exchange(payload, body, streams=False, latency=serving.latency, serial=self.serial)
 
 
 class TestRealSdk:
@@ -117,10 +122,6 @@ class TestRealSdk:
             Provider(key="not a key").client.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": PROMPT}])
         assert caught.value.code == "invalid_api_key"
         assert "not a key" not in str(caught.value)
-
-    def test_a_stream_is_the_labs_failure(self) -> None:
-        with pytest.raises(ScriptMissing, match="stream=true"):
-            chat.refuse(wire_request({"model": "m", "messages": [{"role": "user", "content": "q"}], "stream": True}))
 
 
 USER = {"role": "user", "content": "q"}
@@ -374,7 +375,7 @@ def changed(change: dict[str, Any]) -> dict[str, Any]:
 def test_what_the_provider_refuses_is_refused_in_its_words(
     change: dict[str, Any], param: str | None, code: str | None, message: str
 ) -> None:
-    exchange = chat.refuse(wire_request(changed(change)), serial=7)
+    exchange = refuse(wire_request(changed(change)), serial=7)
     assert exchange is not None
     assert exchange.status == 400
     assert json.loads(exchange.content)["error"] == {"message": message, "type": "invalid_request_error", "param": param, "code": code}
@@ -432,12 +433,12 @@ ACCEPTED = {
 
 @pytest.mark.parametrize("change", ACCEPTED.values(), ids=ACCEPTED)
 def test_what_the_provider_accepts_is_accepted(change: dict[str, Any]) -> None:
-    assert chat.refuse(wire_request(changed(change))) is None
+    assert refuse(wire_request(changed(change))) is None
 
 
 @pytest.mark.parametrize("headers", [{}, {"authorization": ""}, {"authorization": "Bearer "}, {"authorization": "Bearer"}])
 def test_no_key_is_refused(headers: dict[str, str]) -> None:
-    exchange = chat.refuse(wire_request(changed({}), headers))
+    exchange = refuse(wire_request(changed({}), headers))
     assert exchange is not None
     assert exchange.status == 401
     assert json.loads(exchange.content)["error"]["message"].startswith("You didn't provide an API key.")
@@ -445,7 +446,7 @@ def test_no_key_is_refused(headers: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("key", ["sk-planted-secret", "Basic c2stcGxhbnRlZA==", "Bearer sk-planted secret", "bearer sk-planted"])
 def test_a_key_that_is_none_is_refused_and_not_told_again(key: str) -> None:
-    exchange = chat.refuse(wire_request(changed({}), {"authorization": key}))
+    exchange = refuse(wire_request(changed({}), {"authorization": key}))
     assert exchange is not None
     assert exchange.status == 401
     error = json.loads(exchange.content)["error"]
@@ -455,7 +456,7 @@ def test_a_key_that_is_none_is_refused_and_not_told_again(key: str) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff"])
 def test_a_body_that_is_no_json_object_is_refused(body: bytes) -> None:
-    exchange = chat.refuse(wire_request(body))
+    exchange = refuse(wire_request(body))
     assert exchange is not None
     assert exchange.status == 400
     assert json.loads(exchange.content)["error"]["message"].startswith("We could not parse the JSON body of your request.")
@@ -464,12 +465,13 @@ def test_a_body_that_is_no_json_object_is_refused(body: bytes) -> None:
 @pytest.mark.parametrize("change", [{"n": 2}, {"functions": [{"name": "f"}]}, {"audio": {"voice": "alloy"}}])
 def test_what_the_provider_can_do_and_the_script_cannot_is_the_labs_failure(change: dict[str, Any]) -> None:
     with pytest.raises(ScriptMissing):
-        chat.refuse(wire_request(changed(change)))
+        refuse(wire_request(changed(change)))
 
 
 def rendered(spec: ScriptSpec = SPEC, **extra: Any) -> dict[str, Any]:
     body = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": PROMPT}], "tools": TOOLS, **extra}
-    return chat.render(ScriptedModel([spec], [PROMPT]).serve(body), body, serial=3, created=CREATED)
+    serving = ScriptedModel([spec], [PROMPT]).serve(read(body))
+    return CHAT.render(CHAT.answer(serving, wire_request(body), body, serial=3, created=CREATED), body)
 
 
 def shape(value: Any) -> Any:
@@ -513,7 +515,7 @@ def test_usage_is_a_token_for_every_four_characters_rounded_up() -> None:
 
 
 def test_an_exchange_waits_for_the_latency_and_sends_compact_json() -> None:
-    exchange = chat.exchange(rendered(TEXT), latency=2.5)
+    exchange = CHAT.exchange(rendered(TEXT), {}, streams=False, latency=2.5, serial=3)
     assert (exchange.status, exchange.seconds, exchange.intact) == (200, 2.5, True)
     assert json.loads(exchange.content)["choices"][0]["message"]["content"] == "It is 18 degrees in Paris."
     assert b'": ' not in exchange.content
@@ -522,11 +524,12 @@ def test_an_exchange_waits_for_the_latency_and_sends_compact_json() -> None:
 
 
 def test_the_same_serving_is_the_same_bytes() -> None:
-    assert chat.exchange(rendered(), latency=1.0) == chat.exchange(rendered(), latency=1.0)
+    one, two = (CHAT.exchange(rendered(), {}, streams=False, latency=1.0, serial=3) for _ in range(2))
+    assert one == two
 
 
 def test_no_module_of_the_script_reads_a_clock_or_rolls_dice() -> None:
-    folder = Path(chat.__file__).parent
-    for module in folder.glob("*.py"):
+    folder = Path(script.__file__).parents[1]
+    for module in (*folder.glob("script/*.py"), *folder.glob("dialects/**/*.py")):
         for word in ("import random", "import time", "import uuid", "datetime", " hash(", "import secrets"):
             assert word not in module.read_text(), f"{module.name}: {word}"

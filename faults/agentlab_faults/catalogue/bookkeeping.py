@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from agentlab_faults.catalogue.completions import SpoilsChoice
 from agentlab_faults.catalogue.rates import CONTENT, HARMLESS, often
-from agentlab_faults.catalogue.wire import Json, encode, rebodied
+from agentlab_faults.catalogue.wire import Json
 from agentlab_faults.exchange import Exchange
 from agentlab_faults.fault import Row, Served, Spoils, register
 
@@ -24,7 +24,7 @@ class _SpoilsField(Spoils):
 
     def spoil(self, served: Served) -> Exchange:
         """The completion with those fields."""
-        return rebodied(served.exchange, encode(served.payload | self.fields(served.payload)))
+        return served.encoded(served.payload | self.fields(served.payload))
 
 
 @register(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from agentlab_faults.catalogue.rates import CONTENT, PASSES, RETRIED, STAYS, often
-from agentlab_faults.catalogue.wire import Json, encode, rebodied
+from agentlab_faults.catalogue.wire import Json
 from agentlab_faults.exchange import Exchange
 from agentlab_faults.fault import Row, Served, Spoils, register
 
@@ -33,7 +33,7 @@ class SpoilsChoice(Spoils):
         """The completion with its choices rewritten."""
         for choice in served.payload["choices"]:
             self.rewrite(choice)
-        return rebodied(served.exchange, encode(served.payload))
+        return served.encoded(served.payload)
 
 
 def _say(choice: Json, content: Any, finish: str | None) -> None:
@@ -68,7 +68,7 @@ class NoChoices(Spoils):
             del served.payload["choices"]
         else:
             served.payload["choices"] = [] if self.choices == "empty" else None
-        return rebodied(served.exchange, encode(served.payload))
+        return served.encoded(served.payload)
 
 
 @register(

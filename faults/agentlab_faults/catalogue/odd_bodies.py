@@ -6,7 +6,7 @@ import json
 import math
 
 from agentlab_faults.catalogue.rates import CONTENT, HARMLESS, often
-from agentlab_faults.catalogue.wire import Json, encode, rebodied
+from agentlab_faults.catalogue.wire import Json, rebodied
 from agentlab_faults.exchange import Exchange
 from agentlab_faults.fault import Row, Served, Spoils, register
 
@@ -83,7 +83,7 @@ class NotANumber(Spoils):
 
     def spoil(self, served: Served) -> Exchange:
         served.payload["usage"] = dict.fromkeys(("prompt_tokens", "completion_tokens", "total_tokens"), math.nan)
-        return rebodied(served.exchange, encode(served.payload))
+        return served.encoded(served.payload)
 
 
 @register(
@@ -125,4 +125,4 @@ class NulCharacter(Spoils):
     """The answer's text ends in a NUL character."""
 
     def spoil(self, served: Served) -> Exchange:
-        return rebodied(served.exchange, encode(_appended(served.payload, "\x00")))
+        return served.encoded(_appended(served.payload, "\x00"))

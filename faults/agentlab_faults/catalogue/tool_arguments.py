@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from agentlab_faults.catalogue.rates import CONTENT, RETRIED, often
-from agentlab_faults.catalogue.wire import Json, encode, rebodied
+from agentlab_faults.catalogue.wire import Json
 from agentlab_faults.exchange import Exchange
 from agentlab_faults.fault import Row, Served, Spoils, register
 
@@ -45,7 +45,7 @@ class SpoilsArguments(Spoils):
         calls = list(_calls_of(served.payload))
         for call in calls:
             call["function"]["arguments"] = self.rewrite(call["function"]["arguments"])
-        return rebodied(served.exchange, encode(served.payload)) if calls else served.exchange
+        return served.encoded(served.payload) if calls else served.exchange
 
 
 @register(

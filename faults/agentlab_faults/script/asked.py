@@ -1,4 +1,4 @@
-"""What a chat request asks of the model: its history, the tools it offers, and the form that the answer must have."""
+"""What a request asks of the model, whatever its wire API: its history, the tools it offers, and the form that the answer must have."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from agentlab_faults.script.spec import ScriptMissing
-
-__all__ = ["Asked", "Signature", "read", "text_of"]
+__all__ = ["Asked", "Signature", "text_of"]
 
 Signature = tuple[tuple[str, str], ...]
 """(role, masked text) of the user's and the assistant's messages."""
@@ -30,7 +28,10 @@ def text_of(message: Mapping[str, Any]) -> str:
 
 @dataclass
 class Asked:
-    """One request, read. `callable` holds the schema of each tool that the answer may call, after `tool_choice`."""
+    """One request, read. `messages` are in the form of OpenAI's chat API.
+
+    `callable` holds the schema of each tool that the answer may call, after `tool_choice`.
+    """
 
     messages: Sequence[Mapping[str, Any]]
     callable: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -43,6 +44,8 @@ class Asked:
     """The JSON schema that the text must match."""
     json_object: bool = False
     """The text must be any JSON object."""
+    ids: str = "call_"
+    """How the provider's ids of tool calls begin."""
 
     @cached_property
     def signature(self) -> Signature:
@@ -69,41 +72,3 @@ class Asked:
             for call in message.get("tool_calls") or ():
                 seen.setdefault(str(call.get("id")), None)
         return seen
-
-
-def read(body: Mapping[str, Any]) -> Asked:
-    """Read the body of an OpenAI chat completion request that the provider would accept.
-
-    Raises ScriptMissing if it forces a call of a custom tool: scripts call functions.
-    """
-    functions = [tool["function"] for tool in body.get("tools") or () if tool["type"] == "function"]
-    offered = {function["name"]: function.get("parameters") or {} for function in functions}
-    allowed, forced, required = _choice(body.get("tool_choice"), offered)
-    form = body.get("response_format") or {}
-    schema = (form.get("json_schema") or {}).get("schema") if form.get("type") == "json_schema" else None
-    return Asked(
-        messages=body["messages"],
-        callable={name: offered[name] for name in offered if name in allowed},
-        forced=forced,
-        required=required,
-        parallel=body.get("parallel_tool_calls") is not False,
-        schema=schema,
-        json_object=form.get("type") == "json_object",
-    )
-
-
-def _choice(choice: Any, offered: Mapping[str, Any]) -> tuple[frozenset[str], str | None, bool]:
-    """Which tools may be called, the one that must, and whether any must."""
-    everything = frozenset(offered)
-    if choice == "none":
-        return frozenset(), None, False
-    if not isinstance(choice, dict):
-        return everything, None, choice == "required"
-    if choice.get("type") == "allowed_tools":
-        allowed = choice.get("allowed_tools") or {}
-        names = frozenset(str((t.get("function") or {}).get("name")) for t in allowed.get("tools") or ())
-        return everything & names, None, allowed.get("mode") == "required"
-    if choice["type"] == "custom":
-        raise ScriptMissing(f"The request forces a call of the custom tool {choice['custom']['name']!r}; a script calls functions only.")
-    name = choice["function"]["name"]
-    return frozenset({name}), name, True

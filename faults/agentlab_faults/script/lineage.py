@@ -178,7 +178,7 @@ class Lineage:
         calls = []
         for turn, k in slots:
             name, arguments = self._scripted_call((turn, k))
-            called = Called(f"call_{serial}_{turn}_{k}", name, to_json(arguments))
+            called = Called(f"{asked.ids}{serial}_{turn}_{k}", name, to_json(arguments))
             self._slot_of[called.id] = (turn, k)
             self._seam.called(called.id, name, arguments)
             self._node_of[called.id] = node
@@ -196,21 +196,21 @@ class Lineage:
         form = form_of(words, asked, self._scripted)
         node = self._node(asked, serial, place)
         node.said = True
-        serving = self._formed(form, serial, turn, kind)
+        serving = self._formed(form, asked, serial, turn, kind)
         node.ids = list(serving.ids)
         self._node_of.update(dict.fromkeys(serving.ids, node))
         return serving
 
-    def _formed(self, form: Form, serial: int, turn: int, kind: Kind) -> Serving:
+    def _formed(self, form: Form, asked: Asked, serial: int, turn: int, kind: Kind) -> Serving:
         if form.tool is None:
             return Serving(form.content, (), "stop", (), turn, kind, self._spec.latency)
-        called = Called(f"call_{serial}_{'out' if turn < 0 else turn}_0", form.tool, form.arguments)
+        called = Called(f"{asked.ids}{serial}_{'out' if turn < 0 else turn}_0", form.tool, form.arguments)
         return Serving(None, (called,), "tool_calls", (called.id,), turn, kind, self._spec.latency)
 
     def _aside(self, asked: Asked, serial: int, text: str) -> Serving:
         """Words beside the script. They are no node, and the same request gets them again."""
         self._asides[_aside_key(asked)] = text
-        return self._formed(form_of(text, asked, self._scripted), serial, -1, "aside")
+        return self._formed(form_of(text, asked, self._scripted), asked, serial, -1, "aside")
 
     def _aside_text(self, tool: str, place: _Place, missing: Sequence[Slot]) -> str:
         if (text := self._spec.say_without.get(tool)) is not None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from agentlab_faults.script.asked import Asked, read
+from agentlab_faults.script.asked import Asked
 from agentlab_faults.script.lineage import Lineage
 from agentlab_faults.script.prompts import Prompts
 from agentlab_faults.script.seam import End, Seam
@@ -36,12 +36,11 @@ class ScriptedModel:
         """The lab has handed prompt `number` (from 0) to the agent. Only needed for prompts that the agent rewrites, or equal ones."""
         self._prompts.current = number
 
-    def serve(self, body: Mapping[str, Any]) -> Serving:
-        """Answer a chat completion request that the provider would accept.
+    def serve(self, asked: Asked) -> Serving:
+        """Answer a request that the provider would accept.
 
         Raises ScriptMissing with one sentence if the script does not have what the agent asks for.
         """
-        asked = read(body)
         serving = self._choose(asked).serve(asked, self._serial)
         self._serial += 1
         return serving

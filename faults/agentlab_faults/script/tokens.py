@@ -7,21 +7,19 @@ help.openai.com, article 4936856). A prompt counts as compact JSON of messages a
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from agentlab_faults.script.spec import Serving
 
-__all__ = ["completion_tokens", "prompt_tokens"]
+__all__ = ["completion_tokens", "tokens_of"]
 
 _CHARACTERS = 4
 _COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
-def prompt_tokens(body: Mapping[str, Any]) -> int:
-    """Tokens that a chat completion request is billed for, whether or not it is answered."""
-    counted = [body.get("messages"), body.get("tools"), body.get("response_format")]
-    return _tokens(len(_COMPACT([part for part in counted if part])))
+def tokens_of(*parts: Any) -> int:
+    """Tokens of those parts of a request's body that are there, as compact JSON."""
+    return _tokens(len(_COMPACT([part for part in parts if part])))
 
 
 def completion_tokens(serving: Serving) -> int:

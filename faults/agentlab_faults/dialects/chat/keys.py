@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 
+from agentlab_faults.dialects.chat.refused import Refused
 from agentlab_faults.exchange import WireRequest
-from agentlab_faults.script.refused import Refused
 
 __all__ = ["check_key", "is_deployment"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from agentlab_faults.script.history import check_messages
-from agentlab_faults.script.offers import check_response_format, check_tool_choice, check_tools
-from agentlab_faults.script.refused import Refused, below_minimum, invalid_type, missing, optional, unknown
+from agentlab_faults.dialects.chat.history import check_messages
+from agentlab_faults.dialects.chat.offers import check_response_format, check_tool_choice, check_tools
+from agentlab_faults.dialects.chat.refused import Refused, below_minimum, invalid_type, missing, optional, unknown
 
 __all__ = ["check"]
 

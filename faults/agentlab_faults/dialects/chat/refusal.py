@@ -12,10 +12,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from agentlab_faults.dialects.chat.checks import check
+from agentlab_faults.dialects.chat.keys import check_key, is_deployment
+from agentlab_faults.dialects.chat.refused import Refused
 from agentlab_faults.exchange import Exchange, WireRequest
-from agentlab_faults.script.checks import check
-from agentlab_faults.script.keys import check_key, is_deployment
-from agentlab_faults.script.refused import Refused
 from agentlab_faults.script.spec import ScriptMissing
 
 __all__ = ["headers", "refuse"]
@@ -31,10 +31,10 @@ _MAYBE_BROKEN = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]|\x00")
 """Bytes without which no half of a surrogate pair can be in the body."""
 
 
-def headers(serial: int, *, milliseconds: int = 12) -> tuple[tuple[str, str], ...]:
+def headers(serial: int, *, milliseconds: int = 12, streams: bool = False) -> tuple[tuple[str, str], ...]:
     """The provider's headers for its answer number `serial`, made in `milliseconds`. It sends bodies in chunks, without a length."""
     return (
-        ("content-type", "application/json"),
+        ("content-type", "text/event-stream; charset=utf-8" if streams else "application/json"),
         ("x-request-id", f"req_{serial:032x}"),
         ("openai-organization", "org-agentlab"),
         ("openai-processing-ms", str(milliseconds)),
@@ -103,8 +103,6 @@ def _deep(parsed: Mapping[str, Any]) -> bool:
 
 def _check_scripted(body: Mapping[str, Any]) -> None:
     """Things that the provider accepts and a script cannot answer yet."""
-    if body.get("stream"):
-        raise ScriptMissing("The agent asked for a stream (stream=true), which is not scripted yet; switch streaming off in the agent.")
     if (n := body.get("n") or 1) != 1:
         raise ScriptMissing(f"The agent asked for {n} choices in one answer (n={n}); a script has one answer, so leave n out.")
     for name in ("functions", "audio"):

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from agentlab_faults.script.refused import Refused, empty_array, invalid_type, member, missing, too_long, unsupported
+from agentlab_faults.dialects.chat.refused import Refused, empty_array, invalid_type, member, missing, too_long, unsupported
 
 __all__ = ["NAME", "check_messages", "check_name"]
 

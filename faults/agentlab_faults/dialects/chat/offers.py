@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from agentlab_faults.script.history import check_name
-from agentlab_faults.script.refused import Refused, empty_array, invalid_type, member, missing, optional, too_long, unsupported
+from agentlab_faults.dialects.chat.history import check_name
+from agentlab_faults.dialects.chat.refused import Refused, empty_array, invalid_type, member, missing, optional, too_long, unsupported
 from agentlab_faults.script.schemas import complaint
 
 __all__ = ["check_response_format", "check_tool_choice", "check_tools"]

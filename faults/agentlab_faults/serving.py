@@ -1,0 +1,94 @@
+"""Good answers, and how faults change them: what a run's provider and faults over a test's own code have in common."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agentlab_faults.dialects import Answer, Dialect, Json
+from agentlab_faults.exchange import Exchange, WireRequest
+from agentlab_faults.fault import Served, Spoils
+from agentlab_faults.script import Asked, ScriptedModel
+
+__all__ = ["EPOCH", "Good", "parsed", "put", "serve"]
+
+EPOCH = 1_700_000_000
+"""The virtual epoch in Unix seconds: 14 November 2023, 22:13:20 UTC."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Good:
+    """A good answer to one request, before any fault."""
+
+    dialect: Dialect
+    request: WireRequest
+    body: Mapping[str, Any]
+    answer: Answer
+    payload: Json
+    exchange: Exchange
+    streams: bool
+    latency: float
+    """Virtual seconds."""
+
+    def encoded(self, payload: Json) -> Exchange:
+        """Another payload, on its way as this answer is."""
+        serial = self.answer.serial
+        return self.dialect.exchange(payload, self.body, streams=self.streams, latency=self.latency, serial=serial)
+
+    def rendered(self, answer: Answer) -> Exchange:
+        """Another answer, on its way as this one is."""
+        return self.encoded(self.dialect.render(answer, self.body))
+
+    def spoiled(self, fault: Spoils, chunk: int | None = None) -> Exchange:
+        """What is left of it after the fault; `chunk` is the event of the stream that it strikes, from 1."""
+        return fault.spoil(self.served(chunk))
+
+    def served(self, chunk: int | None = None) -> Served:
+        """The answer as a fault gets it."""
+        return Served(
+            payload=copy.deepcopy(self.payload),
+            exchange=self.exchange,
+            request=self.request,
+            api=self.dialect.api,
+            answer=self.answer,
+            streams=self.streams,
+            chunk=chunk,
+            encoded=self.encoded,
+            rendered=self.rendered,
+        )
+
+
+def serve(
+    model: ScriptedModel, dialect: Dialect, asked: Asked, request: WireRequest, body: Mapping[str, Any], *, serial: int, created: int
+) -> Good:
+    """The scripted model's answer to a request, in its dialect. Raises ScriptMissing if the script has none."""
+    serving = model.serve(asked)
+    answer = dialect.answer(serving, request, body, serial=serial, created=created)
+    return put(dialect, answer, request, body, latency=serving.latency)
+
+
+def put(dialect: Dialect, answer: Answer, request: WireRequest, body: Mapping[str, Any], *, latency: float) -> Good:
+    """An answer put into the bytes that this request gets; the last of them comes after `latency` virtual seconds."""
+    payload, streams = dialect.render(answer, body), dialect.streams(request, body)
+    return Good(
+        dialect=dialect,
+        request=request,
+        body=body,
+        answer=answer,
+        payload=payload,
+        exchange=dialect.exchange(payload, body, streams=streams, latency=latency, serial=answer.serial),
+        streams=streams,
+        latency=latency,
+    )
+
+
+def parsed(content: bytes) -> dict[str, Any]:
+    """A request's JSON object; anything else is an empty one, which the scripted provider then refuses as the real one does."""
+    try:
+        body = json.loads(content)
+    except (ValueError, RecursionError):
+        return {}
+    return body if isinstance(body, dict) else {}
