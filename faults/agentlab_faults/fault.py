@@ -10,7 +10,8 @@ A fault is one small class in one place::
 
         def answer(self, request: WireRequest) -> Exchange: ...
 
-`Replaces` answers instead of the provider, `Spoils` changes the provider's answer on its way, `BreaksTool` acts round a tool's body.
+`Replaces` answers instead of the provider, `Spoils` changes the provider's answer on its way, `BreaksTool` acts round a tool's body,
+`BreaksStore` round a store's command, `BreaksMcp` round a request to an MCP server.
 """
 
 from __future__ import annotations
@@ -28,9 +29,13 @@ from agentlab_faults.points import Point, PointKind
 __all__ = [
     "Best",
     "Boundary",
+    "BreaksMcp",
+    "BreaksStore",
     "BreaksTool",
     "Category",
     "Fault",
+    "McpCall",
+    "McpStrike",
     "Rate",
     "Replaces",
     "Rewrites",
@@ -39,6 +44,8 @@ __all__ = [
     "Served",
     "Shape",
     "Spoils",
+    "StoreCall",
+    "StoreStrike",
     "Strike",
     "ToolCall",
     "all_faults",
@@ -48,7 +55,7 @@ __all__ = [
 Boundary = Literal["network", "provider-http", "stream", "content", "tool", "mcp", "state", "queue", "semantic"]
 Category = Literal["transient", "rate_limit", "permanent", "context", "budget", "auth", "content_filter", "semantic", "none"]
 Shape = Literal["once", "x3", "always"]
-Scope = Literal["call", "model", "key", "host", "tool"]
+Scope = Literal["call", "model", "key", "host", "tool", "store", "server"]
 Best = Literal["recoverable", "needs_fallback", "fatal", "undetectable"]
 """The best outcome an agent can reach: by itself, only with a fallback, honest degradation only, or no agent can tell."""
 
@@ -87,7 +94,11 @@ class Row:
     streamed: Literal["any", "no", "only"] = "any"
     """Whether it acts on streams (an LLM point only)."""
     effect: Literal["any", "read", "write"] = "any"
-    """Which tools it can act on (a tool point only)."""
+    """Which tools, or which commands of a store, it can act on (tool and store points only)."""
+    methods: frozenset[str] = frozenset()
+    """The store's commands, or the MCP methods, that it can act on; empty for all (store and MCP points only)."""
+    transport: Literal["any", "http", "stdio"] = "any"
+    """The MCP servers that it can act on, by how they are reached (an MCP point only)."""
     outcome_unknown: bool = False
     """The work may have been done although the agent saw a failure."""
 
@@ -95,8 +106,8 @@ class Row:
         """Whether the fault can go to this point."""
         if point.kind not in self.kinds:
             return False
-        if point.kind == "tool":
-            return self.effect in ("any", "write" if point.effect == "external" else point.effect)
+        if point.kind != "llm":
+            return self.strikes_on(effect=point.effect, method=point.method, transport=point.transport)
         return self.acts_on(point.target, calls_tools=point.calls_tools, streamed=point.streamed)
 
     def acts_on(self, api: str, *, calls_tools: bool, streamed: bool) -> bool:
@@ -105,6 +116,14 @@ class Row:
             (self.apis is None or api in self.apis)
             and (self.streamed == "any" or streamed == (self.streamed == "only"))
             and (self.answer == "any" or calls_tools == (self.answer == "tool_calls"))
+        )
+
+    def strikes_on(self, *, effect: str, method: str = "", transport: str = "") -> bool:
+        """Whether it has something to act on at a tool, a store's command or an MCP method of this sort."""
+        return (
+            self.effect in ("any", "write" if effect == "external" else effect)
+            and (not self.methods or method in self.methods)
+            and self.transport in ("any", transport)
         )
 
 
@@ -194,6 +213,89 @@ class BreaksTool(Fault):
 
     def strike(self, call: ToolCall) -> Strike:
         """What happens to this execution."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class StoreCall:
+    """One attempt at a store's command: its name in lower case, its arguments as text, the key it acts on, and which attempt (from 1)."""
+
+    command: str
+    arguments: tuple[str, ...]
+    key: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreStrike:
+    """What happens to one attempt at a store's command, in the order of the fields."""
+
+    refused: bool = False
+    """Nobody listens: the client cannot connect, nothing is sent."""
+    runs: bool = True
+    """The server executes the command; False: it reads it and does nothing."""
+    first: tuple[tuple[str, ...], ...] = ()
+    """Commands that the server executes on its own just before."""
+    then: tuple[tuple[str, ...], ...] = ()
+    """Commands that the server executes on its own just after."""
+    forgets: bool = False
+    """Soon after the reply the key is as it was before the command."""
+    delay: float = 0.0
+    """Virtual seconds of silence before the reply; `math.inf` for ever (the client's own timeout ends it)."""
+    error: str = ""
+    """The reply is this error: `READONLY You can't write against a read only replica.`"""
+    lost: Literal["", "closed", "reset", "truncated"] = ""
+    """The connection ends instead of the reply: closed, reset, or closed in the middle of it."""
+    garbage: bytes = b""
+    """These bytes, which are no reply, come instead."""
+    rewrite: Callable[[Any], Any] | None = None
+    """Maps the command's reply to the one that the client gets."""
+
+
+class BreaksStore(Fault):
+    """Acts round a command of a store."""
+
+    def strike(self, call: StoreCall) -> StoreStrike:
+        """What happens to this attempt."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class McpCall:
+    """One attempt at a request to an MCP server: its JSON-RPC id and method, the tool for `tools/call`, and which attempt (from 1)."""
+
+    id: int | str
+    method: str
+    tool: str
+    transport: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class McpStrike:
+    """What happens to one attempt at a request to an MCP server."""
+
+    runs: bool = True
+    """The server handles the request (and so a tool commits); False: it never starts."""
+    message: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+    """Maps the server's JSON-RPC answer to the one that the client gets. With `runs=False` it is given an empty result."""
+    silent: bool = False
+    """The answer never comes."""
+    http: Callable[[bytes], Exchange] | None = None
+    """Maps the JSON of the answer to the HTTP exchange that carries it, or that comes instead (HTTP only)."""
+    lines: tuple[str, ...] = ()
+    """What the server's process prints before the answer, and is no JSON-RPC (stdio only)."""
+    exits: bool = False
+    """The server's process ends instead of answering (stdio only)."""
+    missing: bool = False
+    """The server's program is not there (stdio only)."""
+
+
+class BreaksMcp(Fault):
+    """Acts round a request to an MCP server."""
+
+    def strike(self, call: McpCall) -> McpStrike:
+        """What happens to this attempt."""
         raise NotImplementedError
 
 

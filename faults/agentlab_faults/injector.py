@@ -14,25 +14,28 @@ __all__ = ["Injector", "Target"]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A request or a tool execution, as far as schedules can tell them apart."""
+    """A request, a tool execution or a store's command, as far as schedules can tell them apart."""
 
     kind: PointKind
     point: str
     attempt: int
     seconds: float
     host: str = ""
+    """Of a store or an MCP server: where it is."""
     model: str = ""
     key: str = ""
     """A digest of the API key."""
     tool: str = ""
     effect: str = ""
+    method: str = ""
+    transport: str = ""
 
     def in_scope(self, scope: Scope) -> tuple[str, ...]:
         """What must be equal for a later target to lie in the same scope; every scope but `tool` lies within one host."""
         match scope:
             case "call":
                 return (self.point,)
-            case "host":
+            case "host" | "store" | "server":
                 return (self.host,)
             case "key":
                 return (self.host, self.key)
@@ -62,6 +65,8 @@ class _Armed:
     def _at_point(self, target: Target) -> bool:
         injection = self.injection
         scope = injection.scope or injection.fault.row.scope
+        if target.kind not in ("llm", "tool") and not self._may_act_on(target):
+            return False
         if self.place is None:
             if target.point != injection.call or target.attempt < injection.attempt:
                 return False
@@ -84,16 +89,16 @@ class _Armed:
             return False
         if target.seconds not in injection.window or (injection.primary and target.host != primary):
             return False
-        if target.kind == "tool" and not self._may_act_on(target):
+        if target.kind != "llm" and not self._may_act_on(target):
             return False
         self.met += 1
         return (self.met - 1) % injection.every == 0
 
     def _may_act_on(self, target: Target) -> bool:
-        injection = self.injection
-        wanted = injection.fault.row.effect
-        writes = target.effect in ("write", "external")
-        return (injection.tools is None or target.tool in injection.tools) and (wanted == "any" or writes == (wanted == "write"))
+        tools, row = self.injection.tools, self.injection.fault.row
+        if target.kind not in row.kinds or (tools is not None and target.tool not in tools):
+            return False
+        return row.strikes_on(effect=target.effect, method=target.method, transport=target.transport)
 
 
 class Injector:

@@ -7,14 +7,15 @@ from typing import Literal
 
 __all__ = ["CHUNK", "Point", "PointKind"]
 
-PointKind = Literal["llm", "tool"]
+PointKind = Literal["llm", "tool", "store", "mcp"]
 CHUNK = ".chunk."
 """Stands between a call's point and the number of an event of its stream."""
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One logical call of an agent: `openai.chat.2` is its second chat completion, `tool.refund.1` its first refund.
+    """One logical call of an agent: `openai.chat.2` is its second chat completion, `tool.refund.1` its first refund,
+    `redis.get.1` its first read of a key, `mcp.refund.1` its first call of a tool of an MCP server.
 
     Retries of a call, and a fallback within one wire API, are further *attempts* at the same point.
     """
@@ -22,7 +23,8 @@ class Point:
     name: str
     kind: PointKind
     target: str
-    """The wire API (`openai.chat`) or the tool's name (`refund`)."""
+    """The wire API (`openai.chat`), the tool's name (`refund`), the store's command (`get`), or what an MCP server was asked for: a tool's
+    name, `initialize` or `tools_list`."""
     n: int
     host: str = ""
     model: str = ""
@@ -33,4 +35,8 @@ class Point:
     chunks: int = 0
     """How many events the fault-free stream has; `openai.chat.2.chunk.3` is the third (an LLM point only)."""
     effect: Literal["read", "write", "external", ""] = ""
-    """The tool's declared effect (a tool point only)."""
+    """The tool's declared effect; of a store's command, whether it reads or writes (tool and store points only)."""
+    method: str = ""
+    """The store's command, or the MCP method (`tools/call`) (store and MCP points only)."""
+    transport: Literal["http", "stdio", ""] = ""
+    """How the MCP server is reached (an MCP point only)."""
