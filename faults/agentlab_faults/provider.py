@@ -98,7 +98,7 @@ class Provider:
     def _called(self, dialect: Dialect, request: WireRequest) -> tuple[Exchange, OnEnd | None]:
         run = self._run
         self.requests += 1
-        body = parsed(request.body)
+        body = dialect.recalled(parsed(request.body), run.memory)
         call = run.calls.place(dialect.api, fingerprint(dialect.conversation(body)))
         model = dialect.model(request, body)
         run.events.append(_requested(run.now(), self.requests, call, request, model))
@@ -119,7 +119,7 @@ class Provider:
         else:
             answer = self._served(dialect, asked, request, body, call, injection)
         self._note(dialect, request, call, model, answer)
-        return answer.exchange, functools.partial(self._ended, dialect.api, call, self.requests, answer)
+        return answer.exchange, functools.partial(self._ended, dialect, body, call, self.requests, answer)
 
     def _note(self, dialect: Dialect, request: WireRequest, call: Call, model: str, answer: _Answer) -> None:
         """Remember the point at its first sight."""
@@ -203,12 +203,14 @@ class Provider:
             answer.unseen = run.struck(fault.row.id, call, changed=_digest(answer.exchange) != _digest(served))
         return answer
 
-    def _ended(self, api: str, call: Call, serial: int, answer: _Answer, end: str) -> None:
+    def _ended(self, dialect: Dialect, body: dict[str, Any], call: Call, serial: int, answer: _Answer, end: str) -> None:
         run = self._run
         if run.over and end == "delivered":
             return
+        if end == "delivered" and answer.exchange.status == 200:
+            dialect.remember(answer.exchange.content, body, run.memory)
         if end == "delivered" and not answer.spoiled:
-            run.calls.done(api, call)
+            run.calls.done(dialect.api, call)
         if end == "abandoned" and answer.unseen is not None and run.now() < answer.tells_at:
             answer.unseen()
         status = answer.exchange.status if end == "delivered" else 0

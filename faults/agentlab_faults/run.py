@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 from agentlab_faults.calls import Call, Calls
 from agentlab_faults.injector import Injector
@@ -49,6 +50,8 @@ class Run:
         self.points: dict[str, Point] = {}
         self.strikes: list[Struck] = []
         self.problems: list[str] = []
+        self.memory: dict[str, Any] = {}
+        """What the providers keep of earlier answers, by id (`Dialect.remember`)."""
         self.over = False
         """The agent has ended; what its left-overs still ask for is neither answered nor written down."""
 

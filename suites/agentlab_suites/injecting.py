@@ -77,7 +77,7 @@ class _Handler:
         if dialect is None:
             return None
         run = self._run
-        body = parsed(request.body)
+        body = dialect.recalled(parsed(request.body), run.memory)
         call = run.calls.place(dialect.api, fingerprint(dialect.conversation(body)))
         key = hashlib.sha256(dialect.key(request).encode()).hexdigest()[:12]
         run.points.setdefault(call.point, Point(call.point, "llm", dialect.api, call.n, request.host))
@@ -88,6 +88,8 @@ class _Handler:
             return None
 
         def ended(end: str) -> None:
+            if end == "delivered" and exchange.status == 200:
+                dialect.remember(exchange.content, body, run.memory)
             if good and end == "delivered":
                 run.calls.done(dialect.api, call)
 

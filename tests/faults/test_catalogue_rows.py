@@ -162,7 +162,7 @@ def test_a_modes_best_is_no_better_than_the_worst_of_its_rows(mode: Mode) -> Non
 
 
 def point(kind: Any, *, calls_tools: bool = False, effect: Any = "") -> Point:
-    return Point("p.1", kind, "p", 1, calls_tools=calls_tools, effect=effect)
+    return Point("p.1", kind, "openai.chat" if kind == "llm" else "p", 1, calls_tools=calls_tools, effect=effect)
 
 
 @pytest.mark.parametrize(

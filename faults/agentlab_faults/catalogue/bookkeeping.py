@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 from agentlab_faults.catalogue.completions import SpoilsChoice
 from agentlab_faults.catalogue.rates import CONTENT, HARMLESS, often
 from agentlab_faults.catalogue.wire import Json
-from agentlab_faults.exchange import Exchange
-from agentlab_faults.fault import Row, Served, Spoils, register
+from agentlab_faults.dialects import Answer, Usage
+from agentlab_faults.fault import Rewrites, Row, register
 
 __all__ = ["CreatedSkewed", "ModelMismatch", "ThinkTags", "UsageBogus", "UsageMissing", "UsageZero"]
-
-COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
-
-
-class _SpoilsField(Spoils):
-    """Puts other values into the completion's own fields."""
-
-    def fields(self, payload: Json) -> Json:
-        """The fields to put in."""
-        raise NotImplementedError
-
-    def spoil(self, served: Served) -> Exchange:
-        """The completion with those fields."""
-        return served.encoded(served.payload | self.fields(served.payload))
 
 
 @register(
@@ -41,12 +28,11 @@ class _SpoilsField(Spoils):
         **often(CONTENT, 0.03, harm=2),
     )
 )
-class UsageMissing(_SpoilsField):
+class UsageMissing(Rewrites):
     """The completion does not say how many tokens it used."""
 
-    def fields(self, payload: Json) -> Json:
-        del payload  # whatever it said
-        return {"usage": None}
+    def rewrite(self, answer: Answer) -> Answer:
+        return replace(answer, usage=None)
 
 
 @register(
@@ -63,11 +49,11 @@ class UsageMissing(_SpoilsField):
         **often(CONTENT, 0.02, harm=2),
     )
 )
-class UsageZero(_SpoilsField):
+class UsageZero(Rewrites):
     """The completion says that it used no tokens at all."""
 
-    def fields(self, payload: Json) -> Json:
-        return {"usage": payload["usage"] | dict.fromkeys(COUNTS, 0)}
+    def rewrite(self, answer: Answer) -> Answer:
+        return replace(answer, usage=Usage(0, 0, 0))
 
 
 @register(
@@ -84,14 +70,14 @@ class UsageZero(_SpoilsField):
         **often(CONTENT, 0.005, harm=3),
     )
 )
-class UsageBogus(_SpoilsField):
+class UsageBogus(Rewrites):
     """The completion's token counts are negative, a fraction or a list."""
 
     count: Literal["negative", "fraction", "list"] = "negative"
 
-    def fields(self, payload: Json) -> Json:
+    def rewrite(self, answer: Answer) -> Answer:
         values: dict[str, Any] = {"negative": -1, "fraction": 3.5, "list": [1]}
-        return {"usage": payload["usage"] | dict.fromkeys(COUNTS, values[self.count])}
+        return replace(answer, usage=Usage(*[values[self.count]] * 3))
 
 
 @register(
@@ -108,14 +94,13 @@ class UsageBogus(_SpoilsField):
         **often(CONTENT, 0.02, harm=2),
     )
 )
-class ModelMismatch(_SpoilsField):
+class ModelMismatch(Rewrites):
     """The completion names another model than the one that was asked."""
 
     model: str = "tiny-chat-1b"
 
-    def fields(self, payload: Json) -> Json:
-        del payload  # whatever it said
-        return {"model": self.model}
+    def rewrite(self, answer: Answer) -> Answer:
+        return replace(answer, model=self.model)
 
 
 @register(
@@ -132,13 +117,13 @@ class ModelMismatch(_SpoilsField):
         **often(CONTENT, 0.002, harm=1),
     )
 )
-class CreatedSkewed(_SpoilsField):
+class CreatedSkewed(Rewrites):
     """The completion says that it was made `ahead` seconds from now."""
 
     ahead: int = 31_536_000
 
-    def fields(self, payload: Json) -> Json:
-        return {"created": payload["created"] + self.ahead}
+    def rewrite(self, answer: Answer) -> Answer:
+        return replace(answer, created=answer.created + self.ahead)
 
 
 @register(

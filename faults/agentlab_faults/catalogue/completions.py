@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
+from agentlab_faults.catalogue.apis import CHAT_ONLY, OPENAI
 from agentlab_faults.catalogue.rates import CONTENT, PASSES, RETRIED, STAYS, often
 from agentlab_faults.catalogue.wire import Json
+from agentlab_faults.dialects import CHAT, Answer
 from agentlab_faults.exchange import Exchange
 from agentlab_faults.fault import Row, Served, Spoils, register
+from agentlab_faults.script import Called
 
 __all__ = [
     "ContentFiltered",
@@ -23,7 +27,7 @@ __all__ = [
 
 
 class SpoilsChoice(Spoils):
-    """Rewrites each choice of a completion in place."""
+    """Rewrites each choice of a completion in place. Other dialects get the answer that the rewritten choice holds."""
 
     def rewrite(self, choice: Json) -> None:
         """Change the choice."""
@@ -31,9 +35,26 @@ class SpoilsChoice(Spoils):
 
     def spoil(self, served: Served) -> Exchange:
         """The completion with its choices rewritten."""
-        for choice in served.payload["choices"]:
-            self.rewrite(choice)
-        return served.encoded(served.payload)
+        if served.api == CHAT.api:
+            for choice in served.payload["choices"]:
+                self.rewrite(choice)
+            return served.encoded(served.payload)
+        [choice] = CHAT.render(served.answer, {})["choices"]
+        self.rewrite(choice)
+        return served.rendered(_held(choice, served.answer))
+
+
+def _held(choice: Json, answer: Answer) -> Answer:
+    """The answer with what the choice says."""
+    message = choice["message"]
+    calls = [(call.get("id"), call["function"]) for call in message.get("tool_calls") or ()]
+    return replace(
+        answer,
+        content=message["content"],
+        refusal=message["refusal"],
+        finish=choice["finish_reason"],
+        calls=tuple(Called(call_id, function["name"], function["arguments"]) for call_id, function in calls),
+    )
 
 
 def _say(choice: Json, content: Any, finish: str | None) -> None:
@@ -55,6 +76,7 @@ def _say(choice: Json, content: Any, finish: str | None) -> None:
         happens="A provider filters the only choice away, or a gateway loses it.",
         agent_should="Check before taking the first choice; retry once or twice, then fail over.",
         outcome_unknown=True,
+        apis=CHAT_ONLY,
         **often(CONTENT, 0.06, harm=2),
     )
 )
@@ -105,6 +127,7 @@ class ContentNull(SpoilsChoice):
         happens="A gateway maps another provider's empty answer badly.",
         agent_should="Check that there is a message; retry, then fail over.",
         outcome_unknown=True,
+        apis=CHAT_ONLY,
         **often(CONTENT, 0.01, harm=2),
     )
 )
@@ -128,6 +151,7 @@ class MessageNull(SpoilsChoice):
         agent_should="Check that content is a str; join text parts, else retry.",
         answer="text",
         outcome_unknown=True,
+        apis=OPENAI,
         **often(CONTENT, 0.01, harm=2),
     )
 )
@@ -225,6 +249,7 @@ class Refusal(SpoilsChoice):
         agent_should="Take an unknown reason for an unfinished answer.",
         answer="text",
         outcome_unknown=True,
+        apis=CHAT_ONLY,
         **often(CONTENT, 0.02, harm=1),
     )
 )

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import math
+from dataclasses import replace
 
 from agentlab_faults.catalogue.rates import CONTENT, HARMLESS, often
-from agentlab_faults.catalogue.wire import Json, rebodied
+from agentlab_faults.catalogue.wire import rebodied
+from agentlab_faults.dialects import Answer, Usage
 from agentlab_faults.exchange import Exchange
-from agentlab_faults.fault import Row, Served, Spoils, register
+from agentlab_faults.fault import Rewrites, Row, Served, Spoils, register
 
 __all__ = ["ByteOrderMark", "LeadingWhitespace", "LoneSurrogate", "NotANumber", "NulCharacter"]
 
 
-def _appended(payload: Json, text: str) -> Json:
-    """The completion with `text` at the end of each choice's content."""
-    for choice in payload["choices"]:
-        choice["message"]["content"] = (choice["message"].get("content") or "") + text
-    return payload
+def _appended(answer: Answer, text: str) -> Answer:
+    """The answer with `text` at the end of its content."""
+    return replace(answer, content=(answer.content or "") + text)
 
 
 @register(
@@ -78,12 +77,11 @@ class LeadingWhitespace(Spoils):
         **often(CONTENT, 0.002, harm=3),
     )
 )
-class NotANumber(Spoils):
+class NotANumber(Rewrites):
     """The answer's token counts are NaN."""
 
-    def spoil(self, served: Served) -> Exchange:
-        served.payload["usage"] = dict.fromkeys(("prompt_tokens", "completion_tokens", "total_tokens"), math.nan)
-        return served.encoded(served.payload)
+    def rewrite(self, answer: Answer) -> Answer:
+        return replace(answer, usage=Usage(math.nan, math.nan, math.nan))
 
 
 @register(
@@ -104,7 +102,10 @@ class LoneSurrogate(Spoils):
     """The answer's text ends in half of a surrogate pair."""
 
     def spoil(self, served: Served) -> Exchange:
-        return rebodied(served.exchange, json.dumps(_appended(served.payload, " \ud83d")).encode())
+        mark = "\ue000"  # stands for the half, which no encoder of ours lets through
+        escaped = served.rendered(_appended(served.answer, f" {mark}"))
+        body = tuple(part.replace(mark.encode(), b"\\ud83d") if isinstance(part, bytes) else part for part in escaped.body)
+        return replace(escaped, body=body)
 
 
 @register(
@@ -121,8 +122,8 @@ class LoneSurrogate(Spoils):
         **often(CONTENT, 0.005, harm=2),
     )
 )
-class NulCharacter(Spoils):
+class NulCharacter(Rewrites):
     """The answer's text ends in a NUL character."""
 
-    def spoil(self, served: Served) -> Exchange:
-        return served.encoded(_appended(served.payload, "\x00"))
+    def rewrite(self, answer: Answer) -> Answer:
+        return _appended(answer, "\x00")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Literal
 
+from agentlab_faults.catalogue.apis import OPENAI
 from agentlab_faults.catalogue.rates import CONTENT, RETRIED, often
-from agentlab_faults.catalogue.wire import Json
-from agentlab_faults.exchange import Exchange
-from agentlab_faults.fault import Row, Served, Spoils, register
+from agentlab_faults.dialects import Answer
+from agentlab_faults.fault import Rewrites, Row, register
 
 __all__ = [
     "EmptyArguments",
@@ -27,25 +27,16 @@ REPAIR = "Never run the tool; return the parse error as its result and let the m
 TOLD = "The model writes them well when it is told what was wrong; one that never does must be replaced."
 
 
-def _calls_of(payload: Json) -> Iterator[Json]:
-    """Every tool call of a completion's choices."""
-    for choice in payload["choices"]:
-        yield from choice["message"].get("tool_calls") or ()
-
-
-class SpoilsArguments(Spoils):
+class SpoilsArguments(Rewrites):
     """Rewrites the arguments of each tool call; an answer without one goes through untouched."""
 
-    def rewrite(self, arguments: str) -> Any:
+    def arguments(self, arguments: str) -> Any:
         """What stands in the call's `arguments` instead of the JSON text that the model wrote."""
         raise NotImplementedError
 
-    def spoil(self, served: Served) -> Exchange:
-        """The completion with its calls' arguments rewritten."""
-        calls = list(_calls_of(served.payload))
-        for call in calls:
-            call["function"]["arguments"] = self.rewrite(call["function"]["arguments"])
-        return served.encoded(served.payload) if calls else served.exchange
+    def rewrite(self, answer: Answer) -> Answer:
+        """The answer with its calls' arguments rewritten."""
+        return replace(answer, calls=tuple(replace(call, arguments=self.arguments(call.arguments)) for call in answer.calls))
 
 
 @register(
@@ -60,6 +51,7 @@ class SpoilsArguments(Spoils):
         happens="The model stops at its output limit in the middle of a call, or a gateway merges chunks wrongly.",
         agent_should=REPAIR,
         answer="tool_calls",
+        apis=OPENAI,
         **often(CONTENT, 0.03, harm=3),
     )
 )
@@ -68,14 +60,11 @@ class TruncatedArguments(SpoilsArguments):
 
     finish: Literal["tool_calls", "length"] = "tool_calls"
 
-    def rewrite(self, arguments: str) -> str:
+    def arguments(self, arguments: str) -> str:
         return arguments[: max(1, len(arguments) * 2 // 3)]
 
-    def spoil(self, served: Served) -> Exchange:
-        for choice in served.payload["choices"]:
-            if choice["message"].get("tool_calls"):
-                choice["finish_reason"] = self.finish
-        return super().spoil(served)
+    def rewrite(self, answer: Answer) -> Answer:
+        return replace(super().rewrite(answer), finish=self.finish if answer.calls else answer.finish)
 
 
 @register(
@@ -90,13 +79,14 @@ class TruncatedArguments(SpoilsArguments):
         happens="A habit from JavaScript and Python that small models bring along.",
         agent_should=REPAIR,
         answer="tool_calls",
+        apis=OPENAI,
         **often(CONTENT, 0.01, harm=2),
     )
 )
 class TrailingComma(SpoilsArguments):
     """A tool call's arguments have a comma before the last brace."""
 
-    def rewrite(self, arguments: str) -> str:
+    def arguments(self, arguments: str) -> str:
         return arguments.rstrip()[:-1] + ",}"
 
 
@@ -112,13 +102,14 @@ class TrailingComma(SpoilsArguments):
         happens="Small models write Python where JSON is asked for.",
         agent_should=REPAIR,
         answer="tool_calls",
+        apis=OPENAI,
         **often(CONTENT, 0.01, harm=2),
     )
 )
 class SingleQuotes(SpoilsArguments):
     """A tool call's arguments are quoted as Python does it."""
 
-    def rewrite(self, arguments: str) -> str:
+    def arguments(self, arguments: str) -> str:
         return repr(json.loads(arguments) or {"": ""})
 
 
@@ -134,13 +125,14 @@ class SingleQuotes(SpoilsArguments):
         happens="A chatty model talks inside the call.",
         agent_should=REPAIR,
         answer="tool_calls",
+        apis=OPENAI,
         **often(CONTENT, 0.01, harm=2),
     )
 )
 class ProseAroundArguments(SpoilsArguments):
     """A tool call's arguments stand in the middle of a sentence."""
 
-    def rewrite(self, arguments: str) -> str:
+    def arguments(self, arguments: str) -> str:
         return f"Sure! {arguments} Hope it helps"
 
 
@@ -156,13 +148,14 @@ class ProseAroundArguments(SpoilsArguments):
         happens="Models trained on chat put a code fence round any JSON.",
         agent_should=REPAIR,
         answer="tool_calls",
+        apis=OPENAI,
         **often(CONTENT, 0.015, harm=2),
     )
 )
 class FencedArguments(SpoilsArguments):
     """A tool call's arguments stand inside a Markdown code fence."""
 
-    def rewrite(self, arguments: str) -> str:
+    def arguments(self, arguments: str) -> str:
         return f"```json\n{arguments}\n```"
 
 
@@ -178,13 +171,14 @@ class FencedArguments(SpoilsArguments):
         happens="A model mixes up true and True, null and None.",
         agent_should=REPAIR,
         answer="tool_calls",
+        apis=OPENAI,
         **often(CONTENT, 0.005, harm=2),
     )
 )
 class PythonLiterals(SpoilsArguments):
     """A tool call's arguments hold Python's True."""
 
-    def rewrite(self, arguments: str) -> str:
+    def arguments(self, arguments: str) -> str:
         inside = arguments.strip()[1:-1].strip()
         return "{" + (f"{inside}, " if inside else "") + '"verbose": True}'
 
@@ -201,13 +195,14 @@ class PythonLiterals(SpoilsArguments):
         happens="A gateway merges two calls into one because it handles their index badly.",
         agent_should=REPAIR,
         answer="tool_calls",
+        apis=OPENAI,
         **often(CONTENT, 0.005, harm=2),
     )
 )
 class TwoObjects(SpoilsArguments):
     """A tool call's arguments are two JSON objects one after the other."""
 
-    def rewrite(self, arguments: str) -> str:
+    def arguments(self, arguments: str) -> str:
         return arguments + arguments
 
 
@@ -223,11 +218,12 @@ class TwoObjects(SpoilsArguments):
         happens="Some models send nothing where they mean an empty object, and some forget the arguments.",
         agent_should="Take it for {} only if the tool needs no argument; else return the error as its result and let the model try again.",
         answer="tool_calls",
+        apis=OPENAI,
         **often(CONTENT, 0.015, harm=2),
     )
 )
 class EmptyArguments(SpoilsArguments):
     """A tool call's arguments are an empty text."""
 
-    def rewrite(self, arguments: str) -> str:
+    def arguments(self, arguments: str) -> str:
         return arguments[:0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any, Literal
 
+from agentlab_faults.catalogue.apis import CHAT_ONLY, OPENAI
 from agentlab_faults.catalogue.completions import SpoilsChoice
 from agentlab_faults.catalogue.rates import CONTENT, HARMLESS, RETRIED, often
 from agentlab_faults.catalogue.wire import Json
@@ -93,6 +94,7 @@ class DuplicateCallIds(_SpoilsCalls):
         happens="Compatible servers in front of models that know no ids; the SDK gives None.",
         agent_should="Make up an id, and use it in history for the call and its result alike.",
         answer="tool_calls",
+        apis=OPENAI,
         **often(CONTENT, 0.01, harm=2),
     )
 )
@@ -123,6 +125,7 @@ class MissingCallId(_SpoilsCalls):
         agent_should="Not touch what is not there; drop the call from history and ask again.",
         answer="tool_calls",
         outcome_unknown=True,
+        apis=CHAT_ONLY,
         **often(CONTENT, 0.003, harm=2),
     )
 )
@@ -169,6 +172,7 @@ class ManyParallelCalls(_SpoilsCalls):
         happens="Compatible servers that say stop for every answer.",
         agent_should="Go by the calls, not by the reason.",
         answer="tool_calls",
+        apis=CHAT_ONLY,
         **often(CONTENT, 0.01, harm=2),
     )
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Literal
 
+from agentlab_faults.catalogue.apis import OPENAI
 from agentlab_faults.catalogue.rates import CONTENT, RETRIED, often
 from agentlab_faults.catalogue.tool_arguments import SpoilsArguments
 from agentlab_faults.fault import Row, register
@@ -33,13 +34,14 @@ def _other(value: Any) -> Any:
         happens="A gateway encodes arguments that were encoded already.",
         agent_should="Decode once more if that gives an object, and log it; else return the error and let the model try again.",
         answer="tool_calls",
+        apis=OPENAI,
         **often(CONTENT, 0.01, harm=2),
     )
 )
 class DoubleEncoded(SpoilsArguments):
     """A tool call's arguments are a JSON text inside a JSON text."""
 
-    def rewrite(self, arguments: str) -> str:
+    def arguments(self, arguments: str) -> str:
         return json.dumps(arguments)
 
 
@@ -55,6 +57,7 @@ class DoubleEncoded(SpoilsArguments):
         happens="Compatible servers that send the arguments as JSON instead of as text with JSON in it; the SDK lets it through.",
         agent_should="Accept a dict, write it back to history as text, refuse the rest.",
         answer="tool_calls",
+        apis=OPENAI,
         **often(CONTENT, 0.005, harm=2),
     )
 )
@@ -63,7 +66,7 @@ class ArgumentsNotText(SpoilsArguments):
 
     instead: Literal["object", "array", "null"] = "object"
 
-    def rewrite(self, arguments: str) -> Any:
+    def arguments(self, arguments: str) -> Any:
         values = json.loads(arguments)
         return {"object": values, "array": list(values.values()), "null": None}[self.instead]
 
@@ -86,7 +89,7 @@ class ArgumentsNotText(SpoilsArguments):
 class WrongTypes(SpoilsArguments):
     """Each value in a tool call's arguments is a list instead of what the schema says."""
 
-    def rewrite(self, arguments: str) -> str:
+    def arguments(self, arguments: str) -> str:
         values = json.loads(arguments) or {"surprise": None}
         return json.dumps({key: [value] for key, value in values.items()})
 
@@ -103,13 +106,14 @@ class WrongTypes(SpoilsArguments):
         happens="A model corrects itself in the middle of a call.",
         agent_should="Parse with a hook that refuses repeated keys, at least for tools that write.",
         answer="tool_calls",
+        apis=OPENAI,
         **often(CONTENT, 0.002, harm=3),
     )
 )
 class DuplicateKeys(SpoilsArguments):
     """A tool call's arguments name a key twice, the second time with another value."""
 
-    def rewrite(self, arguments: str) -> str:
+    def arguments(self, arguments: str) -> str:
         values = json.loads(arguments) or {"": ""}
         pairs = [*values.items(), *((key, _other(value)) for key, value in list(values.items())[-1:])]
         return "{" + ", ".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in pairs) + "}"
@@ -127,6 +131,7 @@ class DuplicateKeys(SpoilsArguments):
         happens="A model computes an amount that does not exist.",
         agent_should="Parse with a constant hook that raises, and return the error as the tool's result.",
         answer="tool_calls",
+        apis=OPENAI,
         **often(CONTENT, 0.002, harm=3),
     )
 )
@@ -135,6 +140,6 @@ class NanArguments(SpoilsArguments):
 
     constant: Literal["NaN", "Infinity", "-Infinity"] = "NaN"
 
-    def rewrite(self, arguments: str) -> str:
+    def arguments(self, arguments: str) -> str:
         values = json.loads(arguments) or {"": 0}
         return json.dumps(values | {list(values)[-1]: float(self.constant)})

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from agentlab_faults.dialects.answer import Answer, Usage
 from agentlab_faults.dialects.chat import CHAT
 from agentlab_faults.dialects.dialect import Dialect, Json
+from agentlab_faults.dialects.responses import RESPONSES
 
-__all__ = ["CHAT", "DIALECTS", "Answer", "Dialect", "Json", "Usage"]
+__all__ = ["CHAT", "DIALECTS", "RESPONSES", "Answer", "Dialect", "Json", "Usage"]
 
-DIALECTS: Mapping[str, Dialect] = {"openai.chat": CHAT}
+DIALECTS: Mapping[str, Dialect] = {"openai.chat": CHAT, "openai.responses": RESPONSES}
 """An endpoint's API (`intercept.classify`) to the dialect that is spoken there."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, ClassVar
 
 from agentlab_faults.dialects.answer import Answer, Usage
@@ -82,6 +82,18 @@ class Dialect(ABC):
         """Whether the request asks for a stream."""
         del request  # some APIs say so in the path
         return body.get("stream") is True
+
+    def recalled(self, body: Json, memory: Mapping[str, Any]) -> Json:
+        """The body with what the provider remembers of the run put into it, where the API lets a request go on from an earlier one.
+
+        To be called once for each request, before everything else; `memory` is the run's.
+        """
+        del memory  # most APIs are told everything each time
+        return body
+
+    def remember(self, content: bytes, body: Mapping[str, Any], memory: MutableMapping[str, Any]) -> None:
+        """Keep in `memory` what a delivered answer's bytes said to a request whose (recalled) body this was."""
+        del content, body, memory  # nothing is kept
 
     def key(self, request: WireRequest) -> str:
         """The API key as it stands in the request; empty if there is none. Never to be written down."""

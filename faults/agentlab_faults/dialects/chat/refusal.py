@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from agentlab_faults.dialects.chat.checks import check
 from agentlab_faults.dialects.chat.keys import check_key, is_deployment
@@ -18,7 +18,16 @@ from agentlab_faults.dialects.chat.refused import Refused
 from agentlab_faults.exchange import Exchange, WireRequest
 from agentlab_faults.script.spec import ScriptMissing
 
-__all__ = ["headers", "refuse"]
+__all__ = ["Checking", "headers", "refuse", "refused_by"]
+
+
+class Checking(Protocol):
+    """Checks a request's body."""
+
+    def __call__(self, body: Mapping[str, Any], *, deployed: bool) -> None:
+        """Raises Refused with the provider's first complaint. Only a body to a deployment may name no model."""
+        ...
+
 
 _BAD_JSON = (
     "We could not parse the JSON body of your request. (HINT: This likely means you aren't using your HTTP library correctly. The OpenAI "
@@ -53,14 +62,21 @@ def refuse(request: WireRequest, body: Mapping[str, Any] | None = None, *, seria
 
     `body` is the request's body if it has been parsed already. Raises ScriptMissing for what the provider can do and the script cannot.
     """
+    refusal = refused_by(request, body, check, serial=serial)
+    if refusal is None:
+        _check_scripted(body if body is not None else _parsed(request.body))
+    return refusal
+
+
+def refused_by(request: WireRequest, body: Mapping[str, Any] | None, checking: Checking, *, serial: int) -> Exchange | None:
+    """The refusal of a request to any of OpenAI's endpoints: its key first, then its JSON, then what `checking` says of the body."""
     try:
         check_key(request)
         parsed = _parsed(request.body) if body is None else body
         _check_plain(request.body, parsed)
-        check(parsed, deployed=is_deployment(request))
+        checking(parsed, deployed=is_deployment(request))
     except Refused as refused:
         return _answer(refused, serial)
-    _check_scripted(parsed)
     return None
 
 
