@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from agentlab.commands import console, demo, explain, faults, replay, results, run, schema, test
+from agentlab.commands import chaos, console, demo, explain, faults, replay, results, run, schema, test
 from agentlab.commands.console import INTERRUPTED, SHIP, UNDECIDABLE, USAGE, CommandError, nearest
 
 __all__ = ["app", "main"]
@@ -56,6 +56,7 @@ def _top(
 
 app.command(short_help="Break the reference agent: the shipped suites, a verdict, a report.")(demo.demo)
 app.command("test", short_help="Break your agent and judge it.", context_settings=ANY_OPTION)(test.run_suite)
+app.command(short_help="Put faults between a running app and its provider.")(chaos.chaos)
 app.add_typer(faults.app, name="faults", short_help="Browse the catalogue of faults and modes.")
 app.command(short_help="Say what a finding means and how it is fixed.")(explain.explain)
 app.command(short_help="Play one cell of an earlier run again, step by step.")(replay.replay)
@@ -80,8 +81,9 @@ def _sentence(error: typer.TyperException) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with the command's code."""
     line = list(sys.argv[1:] if arguments is None else arguments)
-    debug = "--debug" in line
-    sys.exit(_execute([word for word in line if word != "--debug"], debug=debug))
+    ours = line.index("--") if "--" in line else len(line)  # behind it stands another program's command line
+    debug = "--debug" in line[:ours]
+    sys.exit(_execute([word for word in line[:ours] if word != "--debug"] + line[ours:], debug=debug))
 
 
 def _execute(line: list[str], *, debug: bool) -> int:

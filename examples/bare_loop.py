@@ -61,5 +61,6 @@ def build():
 
 if __name__ == "__main__":
     chat = build()
-    for line in sys.stdin:
+    lines = [] if sys.stdin.isatty() else sys.stdin.readlines()
+    for line in lines or ["Refund order 5512, it arrived broken."]:
         print(chat(line))

@@ -19,7 +19,7 @@ from agentlab_suites.model import Check, Scenario, ToolKeys, Turn
 from agentlab_suites.outcome import Case
 from agentlab_suites.units import Limit, Multiple
 
-__all__ = ["DISCOVERY_REQUESTS", "Scene", "scenes"]
+__all__ = ["DISCOVERY_REQUESTS", "Scene", "scenes", "step_of"]
 
 DISCOVERY_REQUESTS = 500
 """A fault-free run that asks its provider more often than this is stopped."""
@@ -77,7 +77,7 @@ def scenes(loaded: LoadedSuite, *, watchdog: float | None, hooked: Mapping[str, 
 def _scene(loaded: LoadedSuite, name: str, scenario: Scenario, watchdog: float | None, hooked: Mapping[str, str]) -> Scene:
     suite = loaded.suite
     spec = ScriptSpec(
-        turns=tuple(_turn(turn) for turn in scenario.script),
+        turns=tuple(step_of(turn) for turn in scenario.script),
         say_failed=scenario.say_failed,
         say_without=dict(scenario.say_without),
         failed_when=scenario.failed_when,
@@ -124,7 +124,8 @@ def _patterns(by_tool: Mapping[str, Iterable[str]]) -> dict[str, Any]:
     return {tool: compiled(patterns) for tool, patterns in by_tool.items()}
 
 
-def _turn(turn: Turn) -> Call | Say:
+def step_of(turn: Turn) -> Call | Say:
+    """A turn of a script as the scripted model takes it."""
     if turn.call is not None:
         return Call(turn.calls, turn.say if isinstance(turn.say, str) else None)
     return Say(turn.say if isinstance(turn.say, str | dict) else "")

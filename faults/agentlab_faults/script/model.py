@@ -41,9 +41,13 @@ class ScriptedModel:
 
         Raises ScriptMissing with one sentence if the script does not have what the agent asks for.
         """
-        serving = self._choose(asked).serve(asked, self._serial)
+        serving = self.serve_as(asked, self._serial)
         self._serial += 1
         return serving
+
+    def serve_as(self, asked: Asked, serial: int) -> Serving:
+        """Answer as number `serial`, which goes into the call ids."""
+        return self._choose(asked).serve(asked, serial)
 
     def tool_started(self, name: str, arguments: Mapping[str, Any], call_id: str | None = None) -> str:
         """A tool's body is about to run at the seam. Returns the execution's id. `call_id` is the model's, or None if it is not known."""

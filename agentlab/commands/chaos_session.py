@@ -1,0 +1,107 @@
+"""One session of `agentlab chaos`: server, app, log and summary, from start to end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+from agentlab.commands.chaos_child import Child, exit_code
+from agentlab.commands.chaos_environment import app_environment
+from agentlab.commands.chaos_telling import Teller
+from agentlab.commands.console import SHIP, UNDECIDABLE, CommandError, stderr, stdout
+
+if TYPE_CHECKING:
+    from agentlab_faults.proxy import Front, Scopes, Server
+
+    from agentlab.commands.chaos_options import Options
+
+__all__ = ["run_session"]
+
+
+async def run_session(options: Options) -> int:
+    """Run until the app ends, or until a signal. Returns the exit code."""
+    from agentlab_faults.proxy import CannotListen, Front, Scopes, Scripted, Server
+    from agentlab_suites.masking import Masker
+
+    teller = Teller(stdout() if options.as_json and not options.command else stderr(), Masker(), as_json=options.as_json)
+    scopes = Scopes(plan=options.plan, scripts=(options.script,), seed=options.seed, tell=teller.entry)
+    front = Front(scopes, Scripted())
+    front.server = server = Server(front, allow_hosts=options.allow_hosts)
+    try:
+        await server.start(options.listen, options.port)
+    except CannotListen as error:
+        raise CommandError(str(error)) from error
+    try:
+        return await _Session(options, teller, front, server).run()
+    finally:
+        await server.close()
+
+
+class _Session:
+    def __init__(self, options: Options, teller: Teller, front: Front, server: Server) -> None:
+        self._options, self._teller, self._server = options, teller, server
+        self._scopes: Scopes = front.scopes
+        self._signal: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    async def run(self) -> int:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self._signalled, number)
+        self._greet()
+        code = await (self._with_app() if self._options.command else self._alone())
+        self._scopes.finish()
+        self._sum_up()
+        return code
+
+    @property
+    def origin(self) -> str:
+        """Where the server is."""
+        host = f"[{self._server.address}]" if ":" in self._server.address else self._server.address
+        return f"http://{host}:{self._server.port}"
+
+    def _signalled(self, number: int) -> None:
+        if not self._signal.done():
+            self._signal.set_result(number)
+
+    def _greet(self) -> None:
+        plan = self._options.plan
+        self._teller.note(f"listening on {self.origin}, answering from a script; {_told(plan.name, plan.rate)}")
+        if plan.left_out:
+            self._teller.note(f"left out, since no server can make them: {', '.join(plan.left_out)}")
+        if not self._options.command:
+            self._teller.note(f"set OPENAI_BASE_URL={self.origin}/v1 and the like in your app; switches: {self.origin}/_agentlab/faults")
+
+    async def _alone(self) -> int:
+        number = await self._signal
+        return SHIP if number == signal.SIGINT else exit_code(-number)
+
+    async def _with_app(self) -> int:
+        environment = app_environment(os.environ, self.origin, placeholder_keys=True)
+        child = await Child.start(self._options.command, environment, keyboard=True)
+        waiting = asyncio.ensure_future(child.wait())
+        try:
+            await asyncio.wait([waiting, self._signal], return_when=asyncio.FIRST_COMPLETED)
+            code = exit_code(waiting.result()) if waiting.done() else exit_code(-self._signal.result())
+        finally:
+            await child.end(self._signal.result() if self._signal.done() else signal.SIGTERM)
+            await waiting
+        return UNDECIDABLE if code == SHIP and self._scopes.problems else code
+
+    def _sum_up(self) -> None:
+        sys.stdout.flush()
+        self._teller.summary(
+            requests=sum(scope.conduct.requests for scope in self._scopes.all),
+            seconds=self._scopes.now(),
+            blows=self._scopes.blows,
+            problems=[*self._scopes.problems, *self._server.failures],
+        )
+
+
+def _told(name: str, rate: float | None) -> str:
+    """What is to be broken, in words."""
+    if not name:
+        return "nothing is broken yet"
+    return f"breaking {name}" + ("" if rate is None else f" in {rate:.0%} of requests")

@@ -1,0 +1,73 @@
+"""What the server does with a request: its own API, or the scope's provider, with the log told on the way."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final, Protocol
+
+from agentlab_faults.exchange import Break, Exchange
+from agentlab_faults.intercept.arming import End
+from agentlab_faults.proxy.channel import Channel
+from agentlab_faults.proxy.control import PREFIX, Control
+from agentlab_faults.proxy.playing import Answering, break_kind
+from agentlab_faults.proxy.reading import Arrived
+from agentlab_faults.proxy.scopes import HEADER, Scope, Scopes
+from agentlab_faults.proxy.server import Server
+
+__all__ = ["Backend", "Front"]
+
+REFUSES: Final = 2.0
+"""Seconds for which the listening socket is closed when a refused connection is to be shown: an SDK's first retry falls into them."""
+
+
+class Backend(Protocol):
+    """Who answers model calls: a script, a provider behind the server, or a cassette."""
+
+    async def answer(self, scope: Scope, arrived: Arrived, channel: Channel) -> Answering:
+        """The answer to play. `channel` tells whether the client is still there."""
+        ...
+
+
+class Front:
+    """The application of a `Server`."""
+
+    def __init__(self, scopes: Scopes, backend: Backend) -> None:
+        self.scopes = scopes
+        self._backend = backend
+        self._control = Control(scopes)
+        self.server: Server | None = None
+        """Whose listening socket a refused connection closes."""
+
+    async def __call__(self, arrived: Arrived, channel: Channel) -> Answering:
+        """The answer to one request."""
+        if arrived.wire.path.startswith(PREFIX):
+            return Answering(self._control.answer(arrived))
+        scope = self.scopes.of(arrived.wire.headers.get(HEADER, ""))
+        answering = await self._backend.answer(scope, arrived, channel)
+        self.scopes.attend(scope)
+        return replace(answering, on_end=self._told(scope, answering))
+
+    def _told(self, scope: Scope, answering: Answering) -> _Ended:
+        return _Ended(self, scope, answering)
+
+    def ended(self, scope: Scope, exchange: Exchange, end: End) -> None:
+        """The exchange is over: what is to be refused from now on, and what there is to say."""
+        self.scopes.attend(scope)
+        if end == "broken" and not scope.name and self.server is not None and _refuses(exchange):
+            self.server.refuse(REFUSES)
+
+
+class _Ended:
+    """Tells the provider first, then the front."""
+
+    def __init__(self, front: Front, scope: Scope, answering: Answering) -> None:
+        self._front, self._scope, self._answering = front, scope, answering
+
+    def __call__(self, end: End) -> None:
+        if self._answering.on_end is not None:
+            self._answering.on_end(end)
+        self._front.ended(self._scope, self._answering.exchange, end)
+
+
+def _refuses(exchange: Exchange) -> bool:
+    return any(isinstance(part, Break) and break_kind(part) == "refuse" for part in exchange.before)

@@ -1,0 +1,281 @@
+"""`agentlab chaos`: an app on real sockets, in any language, and nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentlab import cli
+
+ROOT = Path(__file__).parent.parent.parent
+ORDER = str(ROOT / "examples" / "order.yaml")
+BARE = str(ROOT / "examples" / "bare_loop.py")
+ASK = {"model": "m", "messages": [{"role": "user", "content": "Refund order 5512."}]}
+
+
+def environment(**more: str) -> dict[str, str]:
+    """This process's environment without what pytest and a user's keys put there."""
+    left = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "PYTEST_", "COV_", "ANTHROPIC_"))}
+    return {**left, **more}
+
+
+def chaos(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run `agentlab chaos` to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "agentlab.cli", "chaos", *arguments],
+        env=environment(**more),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+class Running:
+    """`agentlab chaos` while it runs."""
+
+    def __init__(self, *arguments: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "agentlab.cli", "chaos", *arguments],
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stderr is not None
+        self.greeting = self.process.stderr.readline()
+        found = re.search(r"http://127\.0\.0\.1:(\d+)", self.greeting)
+        assert found is not None, self.greeting
+        self.port = int(found[1])
+
+    def call(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
+        """One request to the server; status and JSON."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data, method=method)
+        for name, value in ({"content-type": "application/json", "authorization": "Bearer k"} | headers).items():
+            request.add_header(name.replace("_", "-"), value)
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(request, timeout=10) as answer:
+                return answer.status, json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, json.loads(error.read())
+
+    def end(self, number: int = signal.SIGINT) -> tuple[int, str, str]:
+        """Send a signal; exit code and what it printed."""
+        self.process.send_signal(number)
+        out, err = self.process.communicate(timeout=30)
+        return self.process.returncode, out, err
+
+    def kill(self) -> None:
+        """End it the hard way, if it is still there."""
+        self.process.kill()
+        self.process.communicate(timeout=30)
+
+
+@pytest.fixture
+def server() -> Iterator[Running]:
+    """The server alone, with nothing to break."""
+    running = Running("--script", ORDER)
+    yield running
+    running.kill()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], r"^Say who answers the app: --script FILE answers from a script"),
+        (["--script", "nowhere.yaml"], r"The suite cannot be read: No such file"),
+        (["--script", ORDER, "--faults", "http_42"], r"^No fault of the catalogue is named 'http_42'; did you mean"),
+        (["--script", ORDER, "--mode", "outage-recover"], r"^No mode is named 'outage-recover'; did you mean 'outage-recovers'"),
+        (["--script", ORDER, "--mode", "tool-timeouts"], r"^The mode 'tool-timeouts' breaks tools only, which run inside the app"),
+        (["--script", ORDER, "--faults", "net_pool_timeout"], r"^net_pool_timeout cannot be made here: it is the client's own"),
+        (["--script", ORDER, "--faults", "http_*", "--rate", "2"], r"^The rate is a share of requests from 0 to 1, not 2\."),
+        (["--script", ORDER, "--", "no-such-program"], r"^'no-such-program' cannot be run: No such file or directory\."),
+    ],
+)
+def test_what_cannot_be_is_one_sentence(arguments: list[str], sentence: str, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["chaos", *arguments])
+    assert ended.value.code == 2
+    said = capfd.readouterr().err.strip().splitlines()[-1]
+    assert re.search(sentence, said), said
+
+
+def test_the_bare_loop_meets_429_and_recovers() -> None:
+    done = chaos("--script", ORDER, "--faults", "http_429*", "--", sys.executable, BARE)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "I refunded EUR 49.90 for order 5512.\n"
+    assert "openai.chat.1: attempt 1 struck by http_429_insufficient_quota" in done.stderr
+    assert re.search(r"openai\.chat\.2: tried again after 5\.\d\d s \(told to wait 5 s\), by the SDK", done.stderr)
+    assert "6 requests in" in done.stderr
+    assert "How the app took it: 3 recovered." in done.stderr
+
+
+def test_an_app_that_gives_up_is_told_with_its_own_exit_code() -> None:
+    done = chaos("--script", ORDER, "--faults", "http_401_revoked_key", "--json", "--", sys.executable, BARE)
+    assert done.returncode == 1
+    lines = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
+    assert [line["kind"] for line in lines[-2:]] == ["gave up", "summary"]
+    [blow] = lines[-1]["blows"]
+    assert (blow["point"], blow["fault"], blow["saw"], blow["taken"]) == ("openai.chat.1", "http_401_revoked_key", "401", "gave up")
+
+
+CURL = """
+for n in 1 2; do
+  curl --silent --noproxy '*' --max-time 10 --write-out '%{http_code}\\n' --output answer.json \\
+    --header 'authorization: Bearer k' --header 'content-type: application/json' --data "$ASK" "$OPENAI_BASE_URL/chat/completions"
+done
+"""
+NODE = """
+const ask = () => fetch(process.env.OPENAI_BASE_URL + "/chat/completions", {
+  method: "POST", headers: {authorization: "Bearer k", "content-type": "application/json"}, body: process.env.ASK});
+(async () => { for (let n = 0; n < 2; n++) { const answer = await ask(); console.log(answer.status); await answer.text(); } })();
+"""
+RAW = """
+import http.client, os, urllib.parse
+base = urllib.parse.urlsplit(os.environ["OPENAI_BASE_URL"])
+for _ in range(2):
+    connection = http.client.HTTPConnection(base.hostname, base.port)
+    connection.request("POST", base.path + "/chat/completions", os.environ["ASK"], {"authorization": "Bearer k"})
+    print(connection.getresponse().status)
+"""
+CLIENTS = {"raw": [sys.executable, "-c", RAW]}
+if shutil.which("curl"):
+    CLIENTS["curl"] = ["/bin/sh", "-c", CURL]
+if shutil.which("node"):
+    CLIENTS["node"] = ["node", "-e", NODE]
+
+
+@pytest.mark.parametrize("client", CLIENTS.values(), ids=CLIENTS.keys())
+def test_a_client_in_any_language_is_broken_alike(client: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = chaos("--script", ORDER, "--faults", "http_500", "--", *client, ASK=json.dumps(ASK))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["500", "200"]
+    assert "How the app took it: 1 recovered." in done.stderr
+
+
+def test_a_script_that_lacks_what_is_asked_makes_a_good_end_undecidable(tmp_path: Path) -> None:
+    app = "import os, urllib.request as u\ntry: u.urlopen(os.environ['OPENAI_BASE_URL'] + '/x')\nexcept OSError as e: print(e)"
+    assert chaos("--script", ORDER, "--", sys.executable, "-c", app).returncode == 0
+    body = json.dumps(ASK | {"n": 3})
+    asks = textwrap.dedent(RAW).replace("range(2)", "range(1)")
+    done = chaos("--script", ORDER, "--", sys.executable, "-c", asks, ASK=body)
+    assert done.returncode == 3
+    assert "The script could not answer: The agent asked for 3 choices" in done.stderr
+
+
+def test_the_app_gets_every_address_and_no_key_of_ours_replaces_its_own() -> None:
+    names = "OPENAI_BASE_URL ANTHROPIC_BASE_URL GOOGLE_GEMINI_BASE_URL AGENTLAB_CHAOS_URL OPENAI_API_KEY ANTHROPIC_API_KEY NO_PROXY"
+    show = f"import os; print(*(os.environ[n] for n in '{names}'.split()))"
+    done = chaos("--script", ORDER, "--", sys.executable, "-c", show, OPENAI_API_KEY="sk-mine-0123456789", NO_PROXY="a.example")
+    shown = re.sub(r"\d{4,5}(?=/| )", "PORT", done.stdout.strip(), count=4)
+    assert shown == (
+        "http://127.0.0.1:PORT/v1 http://127.0.0.1:PORT http://127.0.0.1:PORT http://127.0.0.1:PORT/_agentlab "
+        "sk-mine-0123456789 sk-agentlab-scripted-provider a.example,127.0.0.1,localhost,::1"
+    )
+
+
+@pytest.mark.parametrize(("code", "wanted"), [("raise SystemExit(7)", 7), ("import os; os.kill(os.getpid(), 9)", 137)])
+def test_the_exit_code_is_the_apps(code: str, wanted: int) -> None:
+    assert chaos("--script", ORDER, "--", sys.executable, "-c", code).returncode == wanted
+
+
+def test_switches_while_it_runs(server: Running) -> None:
+    chat = "/v1/chat/completions"
+    assert server.call("POST", chat, ASK)[0] == 200
+    status, state = server.call("POST", "/_agentlab/faults", {"faults": ["http_503"]})
+    assert (status, state["plan"]["faults"]) == (200, ["http_503"])
+    assert server.call("POST", chat, ASK | {"messages": [{"role": "user", "content": "Another."}]})[0] == 503
+    assert server.call("POST", "/_agentlab/faults", {"paused": True})[1]["paused"] is True
+    assert server.call("POST", chat, ASK | {"messages": [{"role": "user", "content": "A third."}]})[0] == 200
+    assert server.call("DELETE", "/_agentlab/faults")[1]["plan"]["faults"] == []
+    log = server.call("GET", "/_agentlab/log")[1]["entries"]
+    assert [entry["fault"] for entry in log] == ["http_503", "http_503"]
+    code, _, err = server.end()
+    assert code == 0
+    assert "3 requests in" in err
+
+
+def test_scopes_do_not_meet(server: Running) -> None:
+    chat = "/v1/chat/completions"
+    server.call("POST", "/_agentlab/faults", {"mode": "all-providers-outage"}, x_agentlab_scope="one")
+    assert server.call("POST", chat, ASK, x_agentlab_scope="one")[0] == 503
+    assert server.call("POST", chat, ASK, x_agentlab_scope="two")[0] == 200
+    assert server.call("POST", chat, ASK)[0] == 200
+    assert server.call("GET", "/_agentlab/faults", x_agentlab_scope="one")[1]["requests"] == 1
+    assert {entry["scope"] for entry in server.call("GET", "/_agentlab/log")[1]["entries"]} == {"one"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status"),
+    [
+        ({"origin": "https://evil.example"}, {"faults": ["http_503"]}, 403),
+        ({"host": "evil.example"}, {"faults": ["http_503"]}, 421),
+        ({"content_type": "text/plain"}, {"faults": ["http_503"]}, 415),
+        ({}, {"faults": ["nonsense"]}, 400),
+        ({}, {"fault": ["http_503"]}, 400),
+        ({}, ["http_503"], 400),
+    ],
+)
+def test_the_switches_are_for_this_machine_and_for_known_words(server: Running, headers: dict[str, str], body: Any, status: int) -> None:
+    got, answer = server.call("POST", "/_agentlab/faults", body, **headers)
+    assert got == status
+    assert answer["error"]["message"].startswith("agentlab chaos: ")
+    assert server.call("GET", "/_agentlab/faults")[1]["plan"]["faults"] == []
+
+
+LINGERS = """
+import os, signal, subprocess, sys
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+deaf = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); signal.pause()"
+child = subprocess.Popen([sys.executable, "-c", deaf], stdout=subprocess.PIPE)
+child.stdout.readline()
+print(os.getpid(), child.pid, flush=True)
+signal.pause()
+"""
+
+
+def alive(pid: int) -> bool:
+    """Whether a process is there and no zombie."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_ended_in_any_way_it_leaves_no_process_and_no_port(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    running = Running("--script", ORDER, "--", sys.executable, "-c", LINGERS)
+    try:
+        assert running.process.stdout is not None
+        pids = [int(word) for word in running.process.stdout.readline().split()]
+        assert len(pids) == 2
+        assert all(map(alive, pids))
+        running.process.send_signal(number)
+        running.process.stdout.read()  # its end: nobody holds the pipe any more
+        code = running.process.wait(30)
+        assert code == (-number if number == signal.SIGKILL else 128 + number)
+        while any(map(alive, pids)):  # a process closes its files shortly before it is gone; the test's own time-out ends this
+            os.sched_yield()
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", running.port))
+    finally:
+        running.kill()
