@@ -61,6 +61,8 @@ class Break:
     error: TransportError
     message: str = ""
     cause: BaseException | None = None
+    raw: bytes = b""
+    """What the peer sent last, against the protocol: aiohttp and urllib3 read it with their own parsers and find the fault themselves."""
 
 
 Part = bytes | Pause | Break

@@ -426,12 +426,12 @@ def test_what_leaves_past_the_lab_makes_the_run_the_labs_failure() -> None:
 
 
 def test_another_wire_api_is_refused_with_a_sentence() -> None:
-    async def responses(prompt: str) -> str:
-        return (await openai.AsyncOpenAI().responses.create(model="m", input=prompt)).output_text
+    async def completions(prompt: str) -> str:
+        return (await openai.AsyncOpenAI().completions.create(model="m", prompt=prompt)).choices[0].text
 
-    played = play(talk_to(responses), SETUP)
+    played = play(talk_to(completions), SETUP)
     assert played.ending == "lab"
-    assert "openai.responses" in played.problems[0]
+    assert "openai.completions" in played.problems[0]
 
 
 @pytest.mark.parametrize("extra", [{"messages": 7}, {"tools": 7}, {"messages": [7]}, {"tools": [7]}])

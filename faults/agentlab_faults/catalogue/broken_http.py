@@ -31,7 +31,8 @@ class BadStatusLine(Replaces):
 
     def answer(self, request: WireRequest) -> Exchange:
         del request  # every request fares alike
-        return Exchange(before=(Pause(self.latency), Break("RemoteProtocolError", "illegal status line: bytearray(b'garbage')")))
+        broken = Break("RemoteProtocolError", "illegal status line: bytearray(b'garbage')", raw=b"garbage\r\n\r\n")
+        return Exchange(before=(Pause(self.latency), broken))
 
 
 @register(
@@ -53,7 +54,7 @@ class BadChunkHeader(Spoils):
     """A chunked body begins with a size that is no number."""
 
     def spoil(self, served: Served) -> Exchange:
-        broken = Break("RemoteProtocolError", "illegal chunk header: bytearray(b'ZZZ\\r\\n')")
+        broken = Break("RemoteProtocolError", "illegal chunk header: bytearray(b'ZZZ\\r\\n')", raw=b"ZZZ\r\n")
         return rebodied(served.exchange, broken, length=None)
 
 
@@ -78,7 +79,8 @@ class HugeHeader(Replaces):
 
     def answer(self, request: WireRequest) -> Exchange:
         del request  # every request fares alike
-        return Exchange(before=(Pause(self.latency), Break("RemoteProtocolError", "Receive buffer too long")))
+        raw = b"HTTP/1.1 200 OK\r\nx-debug-trace: " + b"x" * 200_000 + b"\r\n\r\n"
+        return Exchange(before=(Pause(self.latency), Break("RemoteProtocolError", "Receive buffer too long", raw=raw)))
 
 
 @register(

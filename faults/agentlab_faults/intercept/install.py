@@ -3,22 +3,61 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from agentlab_faults.intercept.arming import Armed, Handler, Mocks, Watch, current
 from agentlab_faults.intercept.importing import after_import
 from agentlab_faults.intercept.tls import memoise_core, memoise_ssl
 
 if TYPE_CHECKING:
-    from agentlab_faults.intercept.seams import Seam
+    from agentlab_faults.intercept.seam import Place
 
 __all__ = ["armed", "install"]
 
-_LIBRARIES = ("httpx2", "httpx")
+
+def _httpx(module: ModuleType) -> list[Place]:
+    from agentlab_faults.intercept.httpx_seams import httpx_seams  # noqa: PLC0415 - brings asyncio: not before a library is there
+
+    return httpx_seams(module)
+
+
+def _aiohttp(module: ModuleType) -> list[Place]:
+    from agentlab_faults.intercept.aiohttp_seams import aiohttp_seams  # noqa: PLC0415 - the same
+
+    return aiohttp_seams(module)
+
+
+def _urllib3(module: ModuleType) -> list[Place]:
+    from agentlab_faults.intercept.urllib3_seams import urllib3_seams  # noqa: PLC0415 - the same
+
+    return urllib3_seams(module)
+
+
+def _requests(module: ModuleType) -> list[Place]:
+    from agentlab_faults.intercept.urllib3_seams import requests_seams  # noqa: PLC0415 - the same
+
+    return requests_seams(module)
+
+
+def _requests_mock(module: ModuleType) -> list[Place]:
+    from agentlab_faults.intercept.urllib3_seams import requests_mock_seams  # noqa: PLC0415 - the same
+
+    return requests_mock_seams(module)
+
+
+_LIBRARIES: Final[dict[str, tuple[str, Callable[[ModuleType], list[Place]]]]] = {
+    "httpx2": ("HTTPTransport", _httpx),
+    "httpx": ("HTTPTransport", _httpx),
+    "aiohttp": ("TCPConnector", _aiohttp),
+    "urllib3": ("HTTPConnectionPool", _urllib3),
+    "requests": ("Session", _requests),
+    "requests_mock.adapter": ("Adapter", _requests_mock),
+}
+"""For each library a class that tells one copy of it from another, and what puts the seams in."""
 
 
 @cache
@@ -27,7 +66,7 @@ def install() -> None:
 
     Best called before any mock library starts, so that mocks go over the seams and not under them.
     """
-    after_import({**dict.fromkeys(_LIBRARIES, _seamed.add), "httpcore2": memoise_core, "ssl": memoise_ssl})
+    after_import({**{name: partial(_seamed.add, name=name) for name in _LIBRARIES}, "httpcore2": memoise_core, "ssl": memoise_ssl})
 
 
 @contextmanager
@@ -57,19 +96,18 @@ class _Seamed:
     """The seams of the libraries that have been imported. `httpx` may *be* `httpx2` (`httpx2.alias_httpx`)."""
 
     def __init__(self) -> None:
-        self._libraries: dict[object, list[Seam]] = {}
+        self._libraries: dict[object, list[Place]] = {}
 
-    def add(self, module: ModuleType) -> None:
-        from agentlab_faults.intercept.seams import seams_of  # noqa: PLC0415 - brings asyncio: not before a library is there
-
-        transport = getattr(module, "HTTPTransport", None)
-        if transport is not None and transport not in self._libraries:
-            self._libraries[transport] = seams_of(module)
+    def add(self, module: ModuleType, name: str) -> None:
+        identity, seams_of = _LIBRARIES[name]
+        copy = getattr(module, identity, None)
+        if copy is not None and copy not in self._libraries:
+            self._libraries[copy] = seams_of(module)
 
     def ready(self, *, cover: bool) -> None:
         for name in _LIBRARIES:  # once more: a finder that came before ours may have imported one
             if (module := sys.modules.get(name)) is not None:
-                self.add(module)
+                self.add(module, name)
         for seam in self._all():
             seam.mend()
             if cover:
@@ -77,12 +115,12 @@ class _Seamed:
 
     def check(self, watch: Watch) -> None:
         for seam in self._all():
+            seam.uncover()
             if seam.lost:
                 watch.escaped.append(f"seam {seam.place} was undone by somebody's patch")
                 seam.mend()
-            seam.uncover()
 
-    def _all(self) -> Iterator[Seam]:
+    def _all(self) -> Iterator[Place]:
         for seams in self._libraries.values():
             yield from seams
 

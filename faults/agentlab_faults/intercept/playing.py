@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import ClassVar, Final, Protocol
+from typing import Final, Protocol
 
 from agentlab_faults.exchange import Break, Exchange, Part, Pause, Phase, TransportError, WireRequest
 from agentlab_faults.intercept.arming import Armed, End, OnEnd
 
-__all__ = ["FOREVER", "Delivery", "Fail", "framed"]
+__all__ = ["FOREVER", "Delivery", "Fail", "Telling", "framed"]
 
 FOREVER: Final = 1e9
 """Seconds of one step of an endless silence: finite, because clocks count integer nanoseconds (31 years fit into 63 bits)."""
@@ -67,21 +67,47 @@ def _cut(body: Sequence[Part], length: int) -> list[Part]:
     return kept
 
 
-class Delivery:
-    """One exchange on its way to one client; tells its end exactly once. Each library has its own subclasses."""
+class Telling:
+    """Tells exactly once how one exchange ended."""
 
-    fail: ClassVar[Fail]
-
-    def __init__(self, wire: WireRequest, exchange: Exchange, on_end: OnEnd | None, armed: Armed) -> None:
-        self._before = exchange.before
-        body = framed(exchange, wire.method)
-        self._timeouts = wire.timeouts
+    def __init__(self, on_end: OnEnd | None, armed: Armed) -> None:
         self._on_end = on_end
         self._armed = armed
-        self._left = len(exchange.before) + len(body)
-        self._steps = self._walk(body, last=True)
         if on_end is not None:
             armed.open[self] = None
+
+    def gone(self) -> None:
+        """The client reads no further."""
+        self.end("abandoned")
+
+    def end(self, how: End) -> None:
+        """Tell how it ended, unless that was told before."""
+        on_end, self._on_end = self._on_end, None
+        if on_end is not None:
+            self._armed.open.pop(self, None)
+            on_end(how)
+
+
+class Delivery(Telling):
+    """One exchange on its way to one client. Each library has its own subclasses."""
+
+    fail: Fail
+
+    def __init__(self, wire: WireRequest, exchange: Exchange, on_end: OnEnd | None, armed: Armed) -> None:
+        super().__init__(on_end, armed)
+        self._before, body = self.parts(exchange, wire.method)
+        self._timeouts = wire.timeouts
+        self._left = len(self._before) + len(body)
+        self._steps = self._walk(body, last=True)
+
+    def parts(self, exchange: Exchange, method: str) -> tuple[Sequence[Pause | Break], Sequence[Part]]:
+        """What is played before the response, and its body."""
+        return exchange.before, framed(exchange, method)
+
+    def limit(self, phase: Phase) -> float | None:
+        """Seconds of silence that the client puts up with."""
+        limit: float | None = getattr(self._timeouts, phase)
+        return limit
 
     def before(self) -> Iterator[bytes | float]:
         """Seconds to be silent before the status line. Raises the library's exception where the exchange breaks or times out."""
@@ -95,13 +121,6 @@ class Delivery:
         """The client reads no further."""
         if self._on_end is not None:
             self.end("abandoned" if self._left else "delivered")
-
-    def end(self, how: End) -> None:
-        """Tell how it ended, unless that was told before."""
-        on_end, self._on_end = self._on_end, None
-        if on_end is not None:
-            self._armed.open.pop(self, None)
-            on_end(how)
 
     def _walk(self, parts: Sequence[Part], *, last: bool) -> Iterator[bytes | float]:
         quiet: dict[Phase, float] = {}
@@ -122,7 +141,7 @@ class Delivery:
 
     def _silence(self, pause: Pause, quiet: dict[Phase, float]) -> Iterator[float]:
         """A client's timer runs on over several pauses without a byte between them."""
-        limit = getattr(self._timeouts, pause.phase)
+        limit = self.limit(pause.phase)
         past = quiet.get(pause.phase, 0.0)
         if limit is not None and past + pause.seconds > limit:
             yield max(0.0, limit - past)

@@ -1,0 +1,85 @@
+"""The seams of `httpx2` and `httpx`: the real transports' own methods.
+
+A transport of the user's that wraps or subclasses a real one reaches the seam once for each attempt. Whether a request is a mock's is seen
+from what lies below the seam, never from types: respx and vcrpy replace methods of httpcore's pools, others the transport's method itself.
+"""
+
+from __future__ import annotations
+
+import functools
+from types import ModuleType
+from typing import Any, Final
+
+from agentlab_faults.intercept.arming import Armed, current
+from agentlab_faults.intercept.asking import ask
+from agentlab_faults.intercept.library import Library
+from agentlab_faults.intercept.seam import Method, Place, Seam, Wrap, package_of
+
+__all__ = ["httpx_seams"]
+
+_PLACES: Final = (
+    ("HTTPTransport", "handle_request", False),
+    ("AsyncHTTPTransport", "handle_async_request", False),
+    ("MockTransport", "handle_request", True),
+    ("MockTransport", "handle_async_request", True),
+)
+_CORES: Final = frozenset({"httpcore", "httpcore2"})
+
+
+def httpx_seams(module: ModuleType) -> list[Place]:
+    """Put seams into `httpx2` or `httpx` and return them; none into a stand-in that lacks a method (the guard sees what it sends)."""
+    if not all(name in vars(getattr(module, owner, object)) for owner, name, _ in _PLACES):
+        return []
+    library = Library(module)
+    wraps: dict[str, Wrap] = {"handle_request": _sync_seam(library), "handle_async_request": _async_seam(library)}
+    return [Seam(library.name, getattr(module, owner), name, wraps[name], mock=mock) for owner, name, mock in _PLACES]
+
+
+def _sync_seam(library: Library) -> Wrap:
+    def wrap(below: Method, mocked: bool) -> Method:
+        @functools.wraps(below)
+        def handle_request(self: Any, request: Any) -> Any:
+            armed = current.armed
+            if armed is None or _left_to_mock(armed, request, mocked or _pool_is_mocked(self, "handle_request")):
+                return below(self, request)
+            request.read()
+            wire = library.wire(request, sync=True)
+            answer = ask(armed, wire)
+            if answer is None:
+                return below(self, request)
+            return library.answer(wire, *answer, armed)
+
+        return handle_request
+
+    return wrap
+
+
+def _async_seam(library: Library) -> Wrap:
+    def wrap(below: Method, mocked: bool) -> Method:
+        @functools.wraps(below)
+        async def handle_async_request(self: Any, request: Any) -> Any:
+            armed = current.armed
+            if armed is None or _left_to_mock(armed, request, mocked or _pool_is_mocked(self, "handle_async_request")):
+                return await below(self, request)
+            await request.aread()
+            wire = library.wire(request, sync=False)
+            answer = ask(armed, wire)
+            if answer is None:
+                return await below(self, request)
+            return await library.answer_async(wire, *answer, armed)
+
+        return handle_async_request
+
+    return wrap
+
+
+def _left_to_mock(armed: Armed, request: Any, mocked: bool) -> bool:
+    if not mocked or armed.mocks != "win":
+        return False
+    armed.watch.mocked.append(f"{request.method} {request.url.host}{request.url.path}")
+    return True
+
+
+def _pool_is_mocked(transport: Any, name: str) -> bool:
+    method = getattr(type(getattr(transport, "_pool", None)), name, None)
+    return method is not None and package_of(method) not in _CORES
