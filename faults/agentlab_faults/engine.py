@@ -27,7 +27,8 @@ _ENDINGS: dict[type[BaseException], Ending] = {
     LimitPassed: "stopped",
     LabFailure: "lab",
 }
-_KEYS = ("OPENAI_API_KEY",)
+_KEYS = (("OPENAI_API_KEY",), ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"), ("GEMINI_API_KEY", "GOOGLE_API_KEY"))
+"""Where each SDK looks for its key; the first name gets one if none of them has any."""
 _NO_KEY = "sk-agentlab-scripted-provider"
 
 
@@ -56,7 +57,7 @@ class _Talk:
 @contextlib.contextmanager
 def _placeholder_keys() -> Iterator[None]:
     """SDKs refuse to start without a key; the scripted provider takes any."""
-    missing = [name for name in _KEYS if not os.environ.get(name)]
+    missing = [names[0] for names in _KEYS if not any(os.environ.get(name) for name in names)]
     os.environ.update(dict.fromkeys(missing, _NO_KEY))
     try:
         yield

@@ -107,7 +107,7 @@ class Provider:
         if run.clean is None:
             self._describe(dialect, body, model)
         refusal = dialect.refuse(request, body or None, serial=self.requests)
-        asked = dialect.read(body) if refusal is None else None
+        asked = run.model.named(dialect.read(body)) if refusal is None else None
         if asked is not None and not run.strikes and self._ran_unseen(asked):
             return _SILENT, None
         key = hashlib.sha256(dialect.key(request).encode()).hexdigest()[:12]

@@ -35,8 +35,10 @@ class Good:
 
     def encoded(self, payload: Json) -> Exchange:
         """Another payload, on its way as this answer is."""
-        serial = self.answer.serial
-        return self.dialect.exchange(payload, self.body, streams=self.streams, latency=self.latency, serial=serial)
+        said = self.answer
+        return self.dialect.exchange(
+            payload, self.body, streams=self.streams, latency=self.latency, serial=said.serial, created=said.created
+        )
 
     def rendered(self, answer: Answer) -> Exchange:
         """Another answer, on its way as this one is."""
@@ -79,7 +81,7 @@ def put(dialect: Dialect, answer: Answer, request: WireRequest, body: Mapping[st
         body=body,
         answer=answer,
         payload=payload,
-        exchange=dialect.exchange(payload, body, streams=streams, latency=latency, serial=answer.serial),
+        exchange=dialect.exchange(payload, body, streams=streams, latency=latency, serial=answer.serial, created=answer.created),
         streams=streams,
         latency=latency,
     )

@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from agentlab_faults.dialects.answer import Answer, Usage
+from agentlab_faults.dialects.anthropic import ANTHROPIC_MESSAGES
 from agentlab_faults.dialects.chat import CHAT
 from agentlab_faults.dialects.dialect import Dialect, Json
+from agentlab_faults.dialects.gemini import GEMINI
 from agentlab_faults.dialects.responses import RESPONSES
 
-__all__ = ["CHAT", "DIALECTS", "RESPONSES", "Answer", "Dialect", "Json", "Usage"]
+__all__ = ["ANTHROPIC_MESSAGES", "CHAT", "DIALECTS", "GEMINI", "RESPONSES", "Answer", "Dialect", "Json", "Usage"]
 
-DIALECTS: Mapping[str, Dialect] = {"openai.chat": CHAT, "openai.responses": RESPONSES}
+DIALECTS: Mapping[str, Dialect] = {
+    "openai.chat": CHAT,
+    "openai.responses": RESPONSES,
+    "anthropic.messages": ANTHROPIC_MESSAGES,
+    "gemini.generate": GEMINI,
+    "gemini.stream": GEMINI,
+}
 """An endpoint's API (`intercept.classify`) to the dialect that is spoken there."""

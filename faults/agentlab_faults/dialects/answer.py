@@ -26,9 +26,9 @@ class Answer:
     content: Any
     """The text; None if there is none. Something else only where a fault puts it."""
     calls: tuple[Called, ...] = ()
-    finish: str
+    finish: str | None
     """Why the model stopped: `stop`, `tool_calls`, `length`, `content_filter`, `refusal`, `context_window`, `pause`, `malformed_call`, or
-    a word that no client knows; each dialect writes its own word for it, and an unknown one as it is."""
+    a word that no client knows; each dialect writes its own word for it, and an unknown one as it is. None only where a fault puts it."""
     refusal: str | None = None
     """The model's words of refusal, where the dialect has a place of its own for them."""
     usage: Usage | None

@@ -112,8 +112,12 @@ class Dialect(ABC):
             serial=serial,
         )
 
-    def exchange(self, payload: Json, body: Mapping[str, Any], *, streams: bool, latency: float, serial: int) -> Exchange:
-        """A rendered answer on its way: after `latency` virtual seconds in one piece, or as a stream that ends then."""
+    def exchange(self, payload: Json, body: Mapping[str, Any], *, streams: bool, latency: float, serial: int, created: int = 0) -> Exchange:
+        """A rendered answer on its way: after `latency` virtual seconds in one piece, or as a stream that ends then.
+
+        `created` is when the request came, in Unix seconds.
+        """
+        del created  # some APIs tell the time in their headers
         headers = self.headers(serial, milliseconds=round(latency * 1000), streams=streams)
         if streams:
             return streamed(headers, self.events(payload, body), latency=latency)

@@ -46,6 +46,8 @@ class Asked:
     """The text must be any JSON object."""
     ids: str = "call_"
     """How the provider's ids of tool calls begin."""
+    unnamed: frozenset[str] = frozenset()
+    """Ids that the dialect made up for calls which the history shows without one."""
 
     @cached_property
     def signature(self) -> Signature:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
@@ -29,6 +31,9 @@ class ScriptedModel:
         lineages = [Lineage(spec, self._seam, self._prompts, scripted) for spec in specs]
         whens = [re.compile(spec.when) if spec.when is not None else None for spec in specs]
         self._told_apart = [(when, lineage) for when, lineage in zip(whens, lineages, strict=True) if when is not None]
+        self._calls: dict[tuple[str, str], list[str]] = {}
+        """(tool, arguments) to the ids under which it was called, in order."""
+        self._spoiled: set[str] = set()
         self._default = next((lineage for when, lineage in zip(whens, lineages, strict=True) if when is None), None)
         self._serial = 0
 
@@ -47,7 +52,23 @@ class ScriptedModel:
 
     def serve_as(self, asked: Asked, serial: int) -> Serving:
         """Answer as number `serial`, which goes into the call ids."""
-        return self._choose(asked).serve(asked, serial)
+        asked = self.named(asked)
+        serving = self._choose(asked).serve(asked, serial)
+        for called in serving.tool_calls:
+            self._calls.setdefault(_alike(called.name, called.arguments), []).append(called.id)
+        return serving
+
+    def named(self, asked: Asked) -> Asked:
+        """The request with our ids at the calls that it shows without any: of equal ones the last that reached the agent, in order."""
+        if not asked.unnamed:
+            return asked
+        calls = [call for message in asked.messages for call in message.get("tool_calls") or () if call["id"] in asked.unnamed]
+        names: dict[str, str] = {}
+        for alike, group in _grouped(calls).items():
+            served = [call_id for call_id in self._calls.get(alike, ()) if call_id not in self._spoiled]
+            ours = served[-len(group) :]
+            names.update(zip(group[-len(ours) :], ours, strict=True) if ours else ())
+        return dataclasses.replace(asked, messages=[_renamed(message, names) for message in asked.messages], unnamed=frozenset())
 
     def tool_started(self, name: str, arguments: Mapping[str, Any], call_id: str | None = None) -> str:
         """A tool's body is about to run at the seam. Returns the execution's id. `call_id` is the model's, or None if it is not known."""
@@ -59,7 +80,9 @@ class ScriptedModel:
 
     def spoiled(self, ids: Iterable[str]) -> None:
         """A fault has spoiled the answer with these call ids on its way to the agent."""
-        self._seam.spoiled.update(ids)
+        lost = set(ids)
+        self._spoiled |= lost
+        self._seam.spoiled.update(lost)
 
     def _lineages(self) -> list[Lineage]:
         named = [lineage for _, lineage in self._told_apart]
@@ -79,3 +102,29 @@ class ScriptedModel:
                     return lineage
         patterns = ", ".join(repr(when.pattern) for when, _ in self._told_apart) or "none"
         raise ScriptMissing(f"No script is for this request (their `when`: {patterns}); add one without `when` to answer the rest.")
+
+
+def _alike(name: str, arguments: str) -> tuple[str, str]:
+    """What two calls have in common that ask for the same."""
+    try:
+        return name, json.dumps(json.loads(arguments), sort_keys=True)
+    except ValueError:
+        return name, arguments
+
+
+def _grouped(calls: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], list[str]]:
+    """The calls' ids, equal calls together."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for call in calls:
+        groups.setdefault(_alike(call["function"]["name"], call["function"]["arguments"]), []).append(call["id"])
+    return groups
+
+
+def _renamed(message: Mapping[str, Any], names: Mapping[str, str]) -> Mapping[str, Any]:
+    """The message with other ids for some calls."""
+    if message.get("role") == "tool":
+        call_id = message.get("tool_call_id", "")
+        return {**message, "tool_call_id": names.get(call_id, call_id)}
+    if not message.get("tool_calls"):
+        return message
+    return {**message, "tool_calls": [{**call, "id": names.get(call["id"], call["id"])} for call in message["tool_calls"]]}

@@ -37,7 +37,7 @@ def dated(model: str) -> str:
 
 def render(answer: Answer, body: Mapping[str, Any]) -> Json:
     """The body of a `chat.completion`."""
-    finish = _FINISHES.get(answer.finish, answer.finish)
+    finish = _FINISHES.get(answer.finish or "", answer.finish)
     return {
         "id": f"chatcmpl-{answer.serial:08x}",
         "object": "chat.completion",

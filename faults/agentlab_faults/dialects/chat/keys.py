@@ -1,22 +1,16 @@
-"""Which API keys the scripted provider takes, and how it refuses the others.
+"""How OpenAI refuses an API key that cannot be one (`dialects.credentials`), or a header that is missing, blank or not `Bearer KEY`.
 
-It has no list of keys, so every key passes that could be one. Refused are a header that is missing, blank or not `Bearer KEY`, a key with
-blanks, control characters or letters outside of ASCII, and what a variable leaves behind that was never set or never put in: `None`,
-`null`, `undefined`, `$NAME`, `${NAME}`, and a key in quotes. Azure takes its key in the header `api-key`, or a token as Bearer.
+Azure takes its key in the header `api-key`, or a token as Bearer.
 """
 
 from __future__ import annotations
 
-import re
-
 from agentlab_faults.dialects.chat.refused import Refused
+from agentlab_faults.dialects.credentials import bearer, is_unset, possible
 from agentlab_faults.exchange import WireRequest
 
 __all__ = ["check_key", "is_deployment"]
 
-_KEY = re.compile(r"[\x21-\x7e]+")
-_UNSET = re.compile(r"None|null|undefined|\$\w+|\$\{\w+\}")
-_QUOTED = re.compile(r"([\"']).*\1")
 _NO_KEY = (
     "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth (i.e. Authorization: "
     "Bearer YOUR_KEY). You can obtain an API key from https://platform.openai.com/account/api-keys."
@@ -41,22 +35,13 @@ def check_key(request: WireRequest) -> None:
     authorization = request.headers.get("authorization", "")
     if not authorization.removeprefix("Bearer").strip():
         raise Refused(_NO_KEY, code="invalid_api_key", status=401)
-    key = _bearer(authorization)
-    if not _possible(key):
-        told = key if _UNSET.fullmatch(key) else "***"
+    key = bearer(authorization)
+    if not possible(key):
+        told = key if is_unset(key) else "***"
         raise Refused(_BAD_KEY.format(told), code="invalid_api_key", status=401)
 
 
 def _check_azure(request: WireRequest) -> None:
     key = request.headers.get("api-key")
-    if not _possible(key if key is not None else _bearer(request.headers.get("authorization", ""))):
+    if not possible(key if key is not None else bearer(request.headers.get("authorization", ""))):
         raise Refused(_AZURE, code="401", status=401, kind=None)
-
-
-def _bearer(authorization: str) -> str:
-    scheme, _, key = authorization.partition(" ")
-    return key if scheme == "Bearer" else ""
-
-
-def _possible(key: str) -> bool:
-    return bool(_KEY.fullmatch(key)) and not _UNSET.fullmatch(key) and not _QUOTED.fullmatch(key)

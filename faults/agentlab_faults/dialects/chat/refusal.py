@@ -8,10 +8,10 @@ provider accepts them, since tools come and go in the course of a conversation.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from agentlab_faults.dialects.bodies import plain_object
 from agentlab_faults.dialects.chat.checks import check
 from agentlab_faults.dialects.chat.keys import check_key, is_deployment
 from agentlab_faults.dialects.chat.refused import Refused
@@ -34,10 +34,6 @@ _BAD_JSON = (
     "API expects a JSON payload, but what was sent was not valid JSON. If you have trouble figuring out how to fix this, please contact us "
     "through our help center at help.openai.com.)"
 )
-_DEEPEST = 200
-"""Objects and arrays within each other; a bound of ours, far above what requests have and below what a parser's stack holds."""
-_MAYBE_BROKEN = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]|\x00")
-"""Bytes without which no half of a surrogate pair can be in the body."""
 
 
 def headers(serial: int, *, milliseconds: int = 12, streams: bool = False) -> tuple[tuple[str, str], ...]:
@@ -64,7 +60,7 @@ def refuse(request: WireRequest, body: Mapping[str, Any] | None = None, *, seria
     """
     refusal = refused_by(request, body, check, serial=serial)
     if refusal is None:
-        _check_scripted(body if body is not None else _parsed(request.body))
+        _check_scripted(plain_object(request.body, body) or {})
     return refusal
 
 
@@ -72,8 +68,9 @@ def refused_by(request: WireRequest, body: Mapping[str, Any] | None, checking: C
     """The refusal of a request to any of OpenAI's endpoints: its key first, then its JSON, then what `checking` says of the body."""
     try:
         check_key(request)
-        parsed = _parsed(request.body) if body is None else body
-        _check_plain(request.body, parsed)
+        parsed = plain_object(request.body, body)
+        if parsed is None:
+            raise Refused(_BAD_JSON)  # noqa: TRY301  # every refusal is answered below
         checking(parsed, deployed=is_deployment(request))
     except Refused as refused:
         return _answer(refused, serial)
@@ -84,37 +81,6 @@ def _answer(refused: Refused, serial: int) -> Exchange:
     error = {"message": refused.message, "type": refused.kind, "param": refused.param, "code": refused.code}
     content = json.dumps({"error": error}, ensure_ascii=False, indent=2).encode()
     return Exchange(refused.status, headers(serial), (content,))
-
-
-def _parsed(content: bytes) -> Mapping[str, Any]:
-    try:
-        parsed = json.loads(content)
-    except (ValueError, RecursionError):
-        parsed = None
-    if not isinstance(parsed, dict):
-        raise Refused(_BAD_JSON)
-    return parsed
-
-
-def _check_plain(content: bytes, parsed: Mapping[str, Any]) -> None:
-    """Raises Refused unless the body is text that can be written again, and no deeper than anyone nests."""
-    if content.count(b"{") + content.count(b"[") > _DEEPEST and _deep(parsed):
-        raise Refused(_BAD_JSON)
-    if _MAYBE_BROKEN.search(content):
-        try:
-            json.dumps(parsed, ensure_ascii=False).encode()
-        except UnicodeEncodeError:  # half a surrogate pair
-            raise Refused(_BAD_JSON) from None
-
-
-def _deep(parsed: Mapping[str, Any]) -> bool:
-    level: list[Any] = [parsed]
-    for _ in range(_DEEPEST):
-        inner = [member for outer in level for member in (outer.values() if isinstance(outer, dict) else outer)]
-        level = [member for member in inner if isinstance(member, dict | list)]
-        if not level:
-            return False
-    return True
 
 
 def _check_scripted(body: Mapping[str, Any]) -> None:
