@@ -21,7 +21,7 @@ _TIERS = {"flex": "flex", "priority": "priority", "fast": "priority"}
 
 def render(answer: Answer, body: Mapping[str, Any]) -> Json:
     """The body of a response that is not streamed; what the request set is told again, as the provider does."""
-    reason = _INCOMPLETE.get(answer.finish)
+    reason = _INCOMPLETE.get(answer.finish or "")
     status = "incomplete" if reason else "completed" if answer.finish in _WHOLE else answer.finish
     talk = conversation_of(body)
     return {
