@@ -82,7 +82,7 @@ def _again(header: Header, recorded: CellLine, suite: Path | None, agent: str | 
 
     prepared = watching.ready(suite or _suite_of(header), agent or header.agent, header.seed)
     try:
-        globs = [recorded.mode] if recorded.mode else recorded.faults
+        globs = [recorded.mode] if recorded.mode else [recorded.schedule] if ".chunk." in recorded.point else recorded.faults
         for cell in cells_of(prepared, discover(prepared), globs):
             if cell.id == recorded.id:
                 return play_cell(cell, prepared.agent, seed=header.seed).line

@@ -82,7 +82,8 @@ def _wanted(prepared: Prepared, scene: Scene, fault: str | None, at: str | None,
         return mode_schedule(fault)
     if fault not in all_faults():
         raise CommandError(f"No fault or mode is named {fault!r}.{nearest(fault, [*all_faults(), *all_modes()])}")
-    cells = {cell.schedule.name: cell for cell in cells_of(prepared, discover(prepared), [fault]) if cell.scene.name == scene.name}
+    wanted = f"{at}-{fault}" if ".chunk." in (at or "") else fault
+    cells = {cell.schedule.name: cell for cell in cells_of(prepared, discover(prepared), [wanted]) if cell.scene.name == scene.name}
     name = schedule_name(at or "", fault, shape)  # type: ignore[arg-type]  # an unknown shape names no cell, which is refused below
     if name not in cells:
         raise CommandError(f"Here {fault} cannot strike {shape} at {at!r}; it can as: {', '.join(filter(None, cells)) or 'nothing'}.")

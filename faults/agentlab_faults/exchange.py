@@ -6,11 +6,13 @@ waits and exceptions. Faults build exchanges; they never touch a library.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from typing import Literal, Self
 
-__all__ = ["Break", "Exchange", "Part", "Pause", "Phase", "Timeouts", "TransportError", "WireRequest"]
+__all__ = ["Break", "Exchange", "Part", "Pause", "Phase", "Timeouts", "TransportError", "WireRequest", "differs_after"]
 
 Phase = Literal["connect", "read", "pool"]
 """What a client is doing while it waits; each phase has its own timeout in the client."""
@@ -95,3 +97,27 @@ class Exchange:
     def after(self, *parts: Pause | Break) -> Self:
         """The same exchange with `parts` put before everything else."""
         return replace(self, before=(*parts, *self.before))
+
+
+def differs_after(exchange: Exchange, other: Exchange) -> float:
+    """Virtual seconds until a client that reads as fast as it can could tell the two apart; `math.inf` if it never could."""
+    for mine, theirs in zip_longest(_met(exchange), _met(other)):
+        if mine != theirs:
+            return min(met[0] for met in (mine, theirs) if met is not None)
+    return math.inf
+
+
+def _met(exchange: Exchange) -> Iterator[tuple[float, object]]:
+    """What a client meets, and after how many virtual seconds: the head, each part of the body, breaks, and the end."""
+    seconds = 0.0
+    for part in exchange.before:
+        seconds += part.seconds if isinstance(part, Pause) else 0.0
+        if isinstance(part, Break):
+            yield seconds, (part.error, part.message)
+    yield seconds, (exchange.status, exchange.headers)
+    for body in exchange.body:
+        if isinstance(body, Pause):
+            seconds += body.seconds
+        else:
+            yield seconds, body if isinstance(body, bytes) else (body.error, body.message)
+    yield seconds, "end"

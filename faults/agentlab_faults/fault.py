@@ -93,6 +93,8 @@ class Row:
     """The wire APIs whose answers it can act on (an LLM point only); None: all."""
     streamed: Literal["any", "no", "only"] = "any"
     """Whether it acts on streams (an LLM point only)."""
+    at_event: bool = False
+    """It strikes one event of the stream, and fares differently at each: its cells name the event (an LLM point only)."""
     effect: Literal["any", "read", "write"] = "any"
     """Which tools, or which commands of a store, it can act on (tool and store points only)."""
     methods: frozenset[str] = frozenset()

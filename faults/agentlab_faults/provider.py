@@ -12,7 +12,7 @@ from typing import Any
 
 from agentlab_faults.calls import Call, fingerprint
 from agentlab_faults.dialects import DIALECTS, Dialect
-from agentlab_faults.exchange import Exchange, Pause, WireRequest
+from agentlab_faults.exchange import Exchange, Pause, WireRequest, differs_after
 from agentlab_faults.fault import Replaces, Spoils
 from agentlab_faults.injector import Target
 from agentlab_faults.intercept import OnEnd, classify
@@ -199,7 +199,7 @@ class Provider:
             answer.spoiled = _digest(answer.exchange, timed=False) != _digest(served, timed=False)
             if answer.spoiled:
                 run.model.spoiled(called.id for called in said.calls)
-            answer.tells_at = run.now() + min(_silence(answer.exchange), _silence(served))
+            answer.tells_at = run.now() + differs_after(answer.exchange, served)
             answer.unseen = run.struck(fault.row.id, call, changed=_digest(answer.exchange) != _digest(served))
         return answer
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from agentlab_reports.schema import CellLine, Pair, SuiteResults
 from agentlab_reports.waivers import waiver_of
-from agentlab_reports.words import is_control, is_exercised, strike_name
+from agentlab_reports.words import call_of, is_control, is_exercised, strike_name
 
 __all__ = ["Coverage", "Uncovered", "coverage_of", "never_seen"]
 
@@ -68,7 +68,7 @@ def _pairs(suite: SuiteResults) -> list[Pair]:
     """Discovery's pairs; where the file has none, those of its own cells."""
     if suite.header.pairs:
         return suite.header.pairs
-    own = {(cell.scenario, cell.point, strike_name(cell)): cell.weight for cell in suite.cells if not is_control(cell)}
+    own = {(cell.scenario, call_of(cell), strike_name(cell)): cell.weight for cell in suite.cells if not is_control(cell)}
     return [Pair(scenario=scenario, point=point, fault=fault, weight=weight) for (scenario, point, fault), weight in own.items()]
 
 
@@ -77,7 +77,7 @@ def _played(cells: Sequence[CellLine]) -> dict[_Key, list[CellLine]]:
     for cell in cells:
         if not is_control(cell):
             for name in {strike_name(cell), *cell.faults} if not cell.mode else {cell.mode}:
-                played.setdefault((cell.scenario, cell.point, name), []).append(cell)
+                played.setdefault((cell.scenario, call_of(cell), name), []).append(cell)
     return played
 
 

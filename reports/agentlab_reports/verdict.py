@@ -17,7 +17,7 @@ from agentlab_reports.gate import Condition, Decision, conditions_of, decide, is
 from agentlab_reports.schema import CellLine, Outcome, SuiteResults
 from agentlab_reports.score import RollUp, Score, cell_score, roll_up, score_suites
 from agentlab_reports.sentence import Mention, sentence_of, strikes_of
-from agentlab_reports.words import is_control, is_exercised
+from agentlab_reports.words import call_of, is_control, is_exercised
 
 __all__ = ["CellRef", "Layer", "Verdict", "evaluate"]
 
@@ -120,7 +120,7 @@ def evaluate(suites: Sequence[SuiteResults], baseline: Sequence[SuiteResults] | 
         layers=_layers(suites),
         outcomes=dict(Counter(cell.outcome for cell in cells if not is_control(cell) and not _is_exposed(cell))),
         exercised=sum(map(is_exercised, cells)),
-        pairs=len({(cell.suite, cell.point, *cell.faults) for cell in cells if is_exercised(cell) and not cell.mode}),
+        pairs=len({(cell.suite, call_of(cell), *cell.faults) for cell in cells if is_exercised(cell) and not cell.mode}),
         worst=_worst(cells),
         exposure=tuple(_ref(cell) for cell in cells if _is_exposed(cell)),
         fixes=fixes_of(suites),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agentlab_reports.schema import OUTCOMES, CellLine, Outcome
 
-__all__ = ["CRITICAL", "MARKS", "NAMES", "UNJUDGED", "is_control", "is_exercised", "is_scored", "strike_name", "worseness"]
+__all__ = ["CRITICAL", "MARKS", "NAMES", "UNJUDGED", "call_of", "is_control", "is_exercised", "is_scored", "strike_name", "worseness"]
 
 NAMES: dict[Outcome, str] = {
     "success": "Success",
@@ -38,6 +38,11 @@ _WORSENESS = {outcome: len(OUTCOMES) - place for place, outcome in enumerate(OUT
 def worseness(outcome: Outcome) -> int:
     """A number that is greater for a worse outcome; `not_exercised` and `error`, which judge nothing, lie below all that do."""
     return _WORSENESS[outcome]
+
+
+def call_of(cell: CellLine) -> str:
+    """The point that the cell struck; that of the call, where it struck one event of its stream (`openai.chat.2.chunk.3`)."""
+    return cell.point.partition(".chunk.")[0]
 
 
 def is_control(cell: CellLine) -> bool:

@@ -24,6 +24,7 @@ from agentlab_faults.catalogue import schedule_name, select
 from agentlab_faults.engine import play
 from agentlab_faults.fault import Fault, Shape
 from agentlab_faults.played import Played, Setup, Struck
+from agentlab_faults.points import CHUNK
 from agentlab_faults.run import Run
 from agentlab_faults.schedule import FAULT_FREE, Injection, Schedule
 from agentlab_faults.script import Call, Say, ScriptSpec
@@ -88,7 +89,7 @@ def parametrize(metafunc: pytest.Metafunc) -> None:
 
 def _fits(fault: type[Fault], point: str, shape: Shape) -> bool:
     kind = "tool" if point.startswith("tool.") else "llm"
-    return kind in fault.row.kinds and shape in fault.row.best
+    return kind in fault.row.kinds and shape in fault.row.best and (CHUNK not in point or fault.row.at_event)
 
 
 def _schedule(fault: Fault, point: str, shape: Shape) -> Schedule:

@@ -96,11 +96,11 @@ def _fingerprint(discovered: Sequence[Discovered]) -> Fingerprint:
 
 
 def _pairs(cells: Sequence[PlannedCell]) -> list[Pair]:
-    """Each applicable (point, fault) once, whatever its shapes; a mode has no point."""
+    """Each applicable (point, fault) once, whatever its shapes and events; a mode has no point."""
     pairs: dict[tuple[str, str, str], Pair] = {}
     for cell in cells:
         for injection in cell.schedule.injections:
-            point = "" if cell.schedule.mode else injection.at or ""
+            point = "" if cell.schedule.mode else injection.call or ""
             name = cell.schedule.mode or injection.fault.row.id
             weight = cell.scene.scenario.weight * schedule_weight(cell.schedule)
             pairs[cell.scene.name, point, name] = Pair(scenario=cell.scene.name, point=point, fault=name, weight=weight)

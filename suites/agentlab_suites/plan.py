@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
-from agentlab_faults.catalogue import UnknownFault, all_modes, mode_schedule, modes_for, nearest, select, singles
+from agentlab_faults.catalogue import UnknownFault, all_modes, at_events, mode_schedule, modes_for, nearest, select, singles
 from agentlab_faults.engine import play
 from agentlab_faults.fault import Fault, all_faults
 from agentlab_faults.played import Clean, Played
-from agentlab_faults.points import Point
+from agentlab_faults.points import CHUNK, Point
 from agentlab_faults.schedule import FAULT_FREE, Schedule
 
 from agentlab_suites.agents import Agent, conversation
@@ -126,28 +126,34 @@ def _sha(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
-def cells_of(prepared: Prepared, discovered: Sequence[Discovered], globs: Sequence[str] = (), *, force: bool = False) -> list[PlannedCell]:
+def cells_of(
+    prepared: Prepared, discovered: Sequence[Discovered], globs: Sequence[str] = (), *, force: bool = False, named: Sequence[str] = ()
+) -> list[PlannedCell]:
     """The cells in the plan's order: scenario by scenario its control, its singles, its modes.
 
-    `globs` (of `--faults`) choose faults and modes instead of the suite's own choice. Where discovery failed there is one item, unless
-    `force` makes its cells all the same. Raises BadInput for a glob that matches nothing.
+    `globs` (of `--faults`) choose faults and modes instead of the suite's own choice, or one event of a stream
+    (`openai.chat.2.chunk.5-stream_cut_clean`). `named` are schedules of that sort that are wanted besides, where there are such events.
+    Where discovery failed there is one item, unless `force` makes its cells all the same. Raises BadInput for a glob that matches nothing.
     """
     chosen = _chosen_by(globs) if globs else None
     by_name = {found.scenario: found for found in discovered}
-    return [cell for scene in prepared.scenes for cell in _cells(scene, by_name[scene.name], chosen or _chosen(scene), force)]
+    return [cell for scene in prepared.scenes for cell in _cells(scene, by_name[scene.name], chosen or _chosen(scene), named, force)]
 
 
-Chosen = tuple[list[type[Fault]], list[str]]
-"""Faults for singles, and names of modes."""
+Chosen = tuple[list[type[Fault]], list[str], list[str]]
+"""Faults for singles, names of modes, and events of streams."""
 
 
-def _cells(scene: Scene, found: Discovered, chosen: Chosen, force: bool) -> Iterator[PlannedCell]:
+def _cells(scene: Scene, found: Discovered, chosen: Chosen, named: Sequence[str], force: bool) -> Iterator[PlannedCell]:
     if found.failure and not force:
         yield PlannedCell(scene, "discovery", FAULT_FREE, found)
         return
-    faults, modes = chosen
+    faults, modes, events = chosen
     yield PlannedCell(scene, "control", FAULT_FREE, found)
-    for schedule in singles(found.points, faults):
+    schedules = {schedule.name: schedule for schedule in singles(found.points, faults)}
+    for name in (*events, *named):
+        schedules |= {schedule.name: schedule for schedule in at_events(found.points, name)}
+    for schedule in schedules.values():
         yield PlannedCell(scene, "single", schedule, found)
     for mode in modes_for(found.points):
         if mode.name in modes:
@@ -160,18 +166,22 @@ def _chosen(scene: Scene) -> Chosen:
     modes, faults = (own.modes, own.faults) if own.modes is not None or own.faults is not None else (suite.modes, suite.faults)
     if faults is None and (modes is None or suite.explore == "singles"):
         faults = ("*",)
-    return select(faults or ()), [name for name in all_modes() if any(fnmatchcase(name, glob) for glob in modes or ())]
+    return select(faults or ()), [name for name in all_modes() if any(fnmatchcase(name, glob) for glob in modes or ())], []
 
 
 def _chosen_by(globs: Sequence[str]) -> Chosen:
     modes = [name for name in all_modes() if any(fnmatchcase(name, glob) for glob in globs)]
-    of_faults = []
+    of_faults, events = [], []
     for glob in globs:
-        if any(fnmatchcase(name, glob) for name in all_faults()):
+        if CHUNK in glob:
+            events.append(glob)
+        elif any(fnmatchcase(name, glob) for name in all_faults()):
             of_faults.append(glob)
         elif not any(fnmatchcase(name, glob) for name in modes):
             raise BadInput(f"No fault or mode is named {glob!r}{nearest(glob, [*all_faults(), *all_modes()])}")
     try:
-        return select(of_faults), modes
+        for event in events:
+            at_events((), event)
+        return select(of_faults), modes, events
     except UnknownFault as unknown:
         raise BadInput(str(unknown)) from unknown

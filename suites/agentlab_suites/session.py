@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from agentlab_faults.points import CHUNK
 from agentlab_reports.schema import CellLine, Header, Waiver
 
 from agentlab_suites.agents import load_agent
@@ -76,7 +77,7 @@ class LabSession:
         prepared = prepare(loaded, self._agent(loaded), seed=settings.seed, watchdog=settings.watchdog)
         try:
             found = self._folder.discovered(loaded.path, lambda: self._discover(prepared)) if self._folder else self._discover(prepared)
-            cells = cells_of(prepared, found, settings.globs)
+            cells = cells_of(prepared, found, settings.globs, named=self._named_events(loaded))
         except BaseException:
             prepared.undo()
             raise
@@ -85,6 +86,12 @@ class LabSession:
         if self._folder:
             self._folder.add_header(loaded.path, planned.header)
         return planned
+
+    def _named_events(self, loaded: LoadedSuite) -> list[str]:
+        """The schedules at an event of a stream that the command line names by node id: the plan has three of each stream only."""
+        ids = [str(arg).partition("::") for arg in self._config.args]
+        cells = [name for path, _, name in ids if CHUNK in name and Path(path).name == loaded.path.name]
+        return list(dict.fromkeys(name.partition("[")[2].removesuffix("]") for name in cells))
 
     def _discover(self, prepared: Prepared) -> list[Discovered]:
         """Discovery, without the secrets that a failure may tell: the workers share it in a file."""

@@ -120,6 +120,7 @@ class Careful:
     """The agent."""
 
     hosts: tuple[str, ...]
+    streams: bool = False
     deadline: float = 60.0
     gone: set[str] = field(default_factory=set)
     """Hosts that are not worth another request in this run."""
@@ -158,8 +159,7 @@ class Careful:
                     break
                 try:
                     async with asyncio.timeout(min(15.0, left)):
-                        answer = await client.chat.completions.create(model="gpt-4o-mini", messages=messages, tools=OFFERED)
-                    return usable(answer)
+                        return usable(await self.answer(client, messages))
                 except openai.RateLimitError as limited:
                     wait = told(limited, tried)
                     if limited.type in ("insufficient_quota", "budget_exceeded") or wait >= left or tried == 5:
@@ -169,12 +169,20 @@ class Careful:
                     again = status.response.headers.get("x-should-retry") == "true" or status.status_code in (408, 409)
                     if not (again or isinstance(status, BROKEN)) or tried == 3:
                         break
-                except BROKEN:
+                except (openai.APIError, *BROKEN):
                     wait = 0.5 * 2**tried
                     if tried == 3:
                         break
                 await asyncio.sleep(wait)
         raise Refused(host)
+
+    async def answer(self, client: openai.AsyncOpenAI, messages: list[Any]) -> Any:
+        """The answer, put together from its stream where the agent streams."""
+        if not self.streams:
+            return await client.chat.completions.create(model="gpt-4o-mini", messages=messages, tools=OFFERED)
+        options: Any = {"stream": True, "stream_options": {"include_usage": True}}
+        stream = await client.chat.completions.create(model="gpt-4o-mini", messages=messages, tools=OFFERED, **options)
+        return put_together([chunk async for chunk in stream])
 
     async def use(self, call: Asked) -> str:
         """A tool's result, tried twice; what stays open is remembered."""
@@ -188,6 +196,25 @@ class Careful:
                 failed = f"error: {call.name}: {type(error).__name__}"
         self.doubts.append(f"{call.name} may or may not have happened")
         return failed
+
+
+def put_together(chunks: list[Any]) -> openai.types.chat.ChatCompletion:
+    """The completion that the chunks of a stream make up; without a finish reason if the stream had none. Raises Unusable for no chunk."""
+    if not chunks:
+        raise Unusable("not one event")
+    text, finish = "", None
+    calls: dict[int, dict[str, Any]] = {}
+    for choice in (choice for chunk in chunks for choice in chunk.choices):
+        text += choice.delta.content or ""
+        finish = choice.finish_reason or finish
+        for part in choice.delta.tool_calls or ():
+            call = calls.setdefault(
+                part.index, {"id": part.id, "type": "function", "function": {"name": part.function.name, "arguments": ""}}
+            )
+            call["function"]["arguments"] += part.function.arguments or ""
+    message = {"role": "assistant", "content": text or None, "tool_calls": list(calls.values()) or None}
+    head = {"id": chunks[0].id, "object": "chat.completion", "created": chunks[0].created, "model": chunks[0].model}
+    return openai.types.chat.ChatCompletion.construct(**head, choices=[{"index": 0, "message": message, "finish_reason": finish}])
 
 
 def told(limited: openai.RateLimitError, tried: int) -> float:
@@ -204,10 +231,10 @@ def told(limited: openai.RateLimitError, tried: int) -> float:
     return seconds if seconds > 0 else 2.0 * 2**tried
 
 
-def conversation(hosts: int) -> Conversation:
+def conversation(hosts: int, *, streams: bool = False) -> Conversation:
     def talked(talk: Talk) -> None:
         talk.turn(PROMPT)
-        talk.reply(talk.settle(Careful(HOSTS[:hosts]).run(PROMPT)))
+        talk.reply(talk.settle(Careful(HOSTS[:hosts], streams).run(PROMPT)))
 
     return talked
 
@@ -221,9 +248,19 @@ def clean() -> Iterator[Played]:
         one.undo()
 
 
+@pytest.fixture(scope="module")
+def clean_stream() -> Iterator[Played]:
+    """The fault-free run of the agent that streams."""
+    hooked = [hook(lookup_order), hook(refund)]
+    yield play(conversation(1, streams=True), SETUP, FAULT_FREE, seed=3)
+    for one in hooked:
+        one.undo()
+
+
 def reaches(schedule: Schedule, clean: Played, *, hosts: int) -> bool:
     """Whether the agent reaches the right answer; if not it must have said so, and no effect may have been doubled."""
-    played = play(conversation(hosts), SETUP, schedule, seed=3, clean=clean.clean)
+    streams = clean.points[0].streamed
+    played = play(conversation(hosts, streams=streams), SETUP, schedule, seed=3, clean=clean.clean)
     assert (played.ending, played.error, played.problems) == ("returned", None, ())
     assert any(strike.changed for strike in played.strikes), f"{schedule.name} did nothing"
     assert played.ledger.duplicates() == []
@@ -250,7 +287,34 @@ UNREAD = {"tool_empty_result", "tool_wrong_schema"}
 """A scripted model does not read what a tool returned, so it answers rightly in spite of these: better than the row's best."""
 
 
-@pytest.mark.parametrize("fault", select(["*"]), ids=lambda fault: fault.row.id)
+IN_CHAT = [fault for fault in select(["*"]) if fault.row.apis is None or "openai.chat" in fault.row.apis]
+WHOLE = [fault for fault in IN_CHAT if fault.row.streamed != "only"]
+STREAMED = [fault for fault in IN_CHAT if fault.row.boundary == "stream" and "undetectable" not in fault.row.best.values()]
+EASIER_HERE = {"stream_keepalive_comment"}
+"""OpenAI's client passes over what google-genai's stumbles at."""
+
+
+@pytest.mark.parametrize("fault", STREAMED, ids=lambda fault: fault.row.id)
+def test_the_careful_agent_gets_as_far_with_streams_as_the_row_says(fault: type[Fault], clean_stream: Played) -> None:
+    schedules = singles(clean_stream.points, [fault])
+    assert schedules
+    ends = {point.name: point.chunks for point in clean_stream.points}
+    for schedule in schedules:
+        [injection] = schedule.injections
+        at_the_mark = injection.chunk is not None and injection.chunk == ends[injection.call or ""]  # all was said before `[DONE]`
+        lasting = injection.shape == "always" and fault.row.id not in EASIER_HERE and not at_the_mark
+        best = fault.row.best[injection.shape]
+        assert kept(best, schedule, clean_stream, second_host_helps=True, lasting=lasting), schedule.name
+
+
+def test_no_care_sees_that_an_event_came_twice(clean_stream: Played) -> None:
+    [schedule, *_] = [s for s in singles(clean_stream.points[4:], select(["stream_dup_chunk"])) if s.injections[0].chunk == 4]
+    [reply] = play(conversation(1, streams=True), SETUP, schedule, seed=3, clean=clean_stream.clean).replies
+    assert reply != DONE
+    assert not reply.startswith(SORRY)
+
+
+@pytest.mark.parametrize("fault", WHOLE, ids=lambda fault: fault.row.id)
 def test_the_careful_agent_gets_as_far_as_the_row_says(fault: type[Fault], clean: Played) -> None:
     schedules = singles(clean.points, [fault])
     assert schedules

@@ -43,7 +43,10 @@ def decided(fault: type[Fault]) -> dict[str, Any]:
         "scope": row.scope,
         "best": dict(row.best),
         "why": row.why,
-        "applies_to": {"kinds": sorted(row.kinds), "answer": row.answer, "effect": row.effect},
+        "applies_to": {"kinds": sorted(row.kinds), "answer": row.answer, "effect": row.effect}
+        | ({"apis": sorted(row.apis)} if row.apis is not None else {})
+        | ({"streamed": row.streamed} if row.streamed != "any" else {})
+        | ({"at": "an event"} if row.at_event else {}),
         "simulates": (fault.__doc__ or "").strip(),
         "happens": row.happens,
         "agent_should": row.agent_should,
@@ -129,8 +132,8 @@ def test_the_parts_of_a_group_are_no_more_than_the_group() -> None:
     for fault in FAULTS:
         group = fault.row.rate.source.partition(" of ")[2]
         shares[group] = shares.get(group, 0.0) + fault.row.rate.share
-    limits = (0.0165, 0.006, 0.003, 0.0015, 0.003, 0.027, 0.013)
-    groups = ("rate limits", "overload", "timeouts", "budget", "bad content", "loud", "silent")
+    limits = (0.0165, 0.006, 0.003, 0.0015, 0.003, 0.027, 0.013, 0.003)
+    groups = ("rate limits", "overload", "timeouts", "budget", "bad content", "loud", "silent", "stalled")
     allowed = dict(zip(groups, limits, strict=True))
     assert len(shares) == len(allowed)
     for group, share in shares.items():

@@ -26,7 +26,11 @@ from agentlab_faults.sim import Simulation
 install()
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "catalogue.json").read_text())
-ON_THE_WIRE = [fault for fault in select(["*"]) if fault.row.boundary != "tool"]
+ON_THE_WIRE = [
+    fault
+    for fault in select(["*"])
+    if fault.row.boundary in ("network", "provider-http", "content") and (fault.row.apis is None or CHAT.api in fault.row.apis)
+]
 IDS = [fault.row.id for fault in ON_THE_WIRE]
 OFFERED: Any = [{"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object", "properties": {}}}}]
 TEXT = "It is 18 degrees in Paris."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from agentlab_faults.catalogue import (
@@ -12,6 +13,7 @@ from agentlab_faults.catalogue import (
     UnknownMode,
     add_mode,
     all_modes,
+    at_events,
     mode_schedule,
     modes_for,
     nearest,
@@ -96,8 +98,41 @@ def test_singles_go_point_by_point_fault_by_fault_shape_by_shape() -> None:
     assert (injection.fault.row.id, injection.at, injection.shape) == ("http_500", "openai.chat.1", "x3")
 
 
+STREAMED = Point("openai.chat.1", "llm", "openai.chat", 1, streamed=True, chunks=7)
+
+
+def test_a_fault_that_strikes_events_does_so_at_the_first_a_middle_and_the_last() -> None:
+    schedules = singles([STREAMED], select(["stream_cut_clean", "stream_slow_drip"]))
+    assert [schedule.name for schedule in schedules if not schedule.name.endswith(("x3", "always"))] == [
+        "openai.chat.1.chunk.1-stream_cut_clean",
+        "openai.chat.1.chunk.4-stream_cut_clean",
+        "openai.chat.1.chunk.7-stream_cut_clean",
+        "openai.chat.1-stream_slow_drip",
+    ]
+    assert [(schedule.injections[0].call, schedule.injections[0].chunk) for schedule in schedules[:1]] == [("openai.chat.1", 1)]
+    assert singles([SAY], select(["stream_*"])) == []
+
+
+def test_any_event_of_a_stream_can_be_named() -> None:
+    named = at_events([STREAMED, SAY], "openai.chat.*.chunk.5-stream_cut_*")
+    shapes = ("", "-x3", "-always")
+    assert [schedule.name for schedule in named] == [
+        f"openai.chat.1.chunk.5-{fault}{shape}" for fault in ("stream_cut_clean", "stream_cut_mid_json") for shape in shapes
+    ]
+    assert [s.name for s in at_events([STREAMED], "openai.chat.1.chunk.5-stream_cut_clean-x3")] == [
+        "openai.chat.1.chunk.5-stream_cut_clean-x3"
+    ]
+    assert at_events([STREAMED], "openai.chat.1.chunk.8-stream_cut_clean") == []
+
+
+@pytest.mark.parametrize("name", ["openai.chat.1.chunk.x-stream_cut_clean", "openai.chat.1.chunk.1-qqq", "openai.chat.1.chunk.1"])
+def test_an_event_that_cannot_be_is_refused(name: str) -> None:
+    with pytest.raises(UnknownFault):
+        at_events([STREAMED], name)
+
+
 def test_names_of_singles_are_unique_and_hold_nothing_that_node_ids_cannot() -> None:
-    names = [schedule.name for schedule in singles([PLAN, READ, WRITE, SAY], select(["*"]))]
+    names = [schedule.name for schedule in singles([PLAN, READ, WRITE, SAY, replace(STREAMED, name="openai.chat.3")], select(["*"]))]
     assert len(names) == len(set(names))
     assert not any(set(name) & set("#[]: ") for name in names)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 
 from agentlab_faults.catalogue.modes import Mode, UnknownMode, add_mode, all_modes, mode_schedule, modes_for
-from agentlab_faults.catalogue.select import SHAPES, UnknownFault, nearest, schedule_name, select, singles
+from agentlab_faults.catalogue.select import SHAPES, UnknownFault, at_events, nearest, schedule_name, select, singles
 
 __all__ = [
     "SHAPES",
@@ -17,6 +17,7 @@ __all__ = [
     "UnknownMode",
     "add_mode",
     "all_modes",
+    "at_events",
     "mode_schedule",
     "modes_for",
     "nearest",
@@ -37,6 +38,10 @@ _FILES = (
     "wrong_bodies",
     "unreadable_bodies",
     "odd_bodies",
+    "stream_breaks",
+    "stream_errors",
+    "stream_noise",
+    "stream_content",
     "completions",
     "bookkeeping",
     "tool_arguments",

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["CHAT_ONLY", "OPENAI"]
+__all__ = ["ANTHROPIC", "CHAT_ONLY", "GEMINI", "OPENAI", "RESPONSES_ONLY"]
 
 CHAT_ONLY = frozenset({"openai.chat"})
 """What only Chat Completions has a place for."""
-OPENAI = frozenset({"openai.chat", "openai.responses"})
+RESPONSES_ONLY = frozenset({"openai.responses"})
+"""What only Responses has a place for."""
+OPENAI = CHAT_ONLY | RESPONSES_ONLY
 """Where arguments are a text, and every call has an id."""
+ANTHROPIC = frozenset({"anthropic.messages"})
+GEMINI = frozenset({"gemini.generate"})

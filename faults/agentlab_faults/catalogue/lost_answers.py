@@ -12,6 +12,7 @@ from agentlab_faults.exchange import Break, Exchange, Part, Pause, WireRequest
 from agentlab_faults.fault import Best, Replaces, Row, Served, Shape, Spoils, register
 
 __all__ = [
+    "WAITED",
     "DisconnectedUnanswered",
     "ReadTimeout",
     "ResetMidBody",
@@ -20,13 +21,14 @@ __all__ = [
     "SlowDrip",
     "StallMidBody",
     "TruncatedWithoutLength",
+    "reset",
 ]
 
 WAITED: Mapping[Shape, Best] = {"once": "recoverable", "x3": "needs_fallback", "always": "needs_fallback"}
 """One long wait leaves time for a retry; three, each long enough for a long answer, are more than a minute's deadline."""
 
 
-def _reset() -> ConnectionResetError:
+def reset() -> ConnectionResetError:
     """What a socket raises when its peer resets it."""
     return ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
 
@@ -78,7 +80,7 @@ class ResetUnanswered(Replaces):
 
     def answer(self, request: WireRequest) -> Exchange:
         del request  # every request fares alike
-        return Exchange(before=(Pause(self.latency), Break("ReadError", str(_reset()), _reset())))
+        return Exchange(before=(Pause(self.latency), Break("ReadError", str(reset()), reset())))
 
 
 @register(
@@ -127,7 +129,7 @@ class ResetMidBody(Spoils):
 
     def spoil(self, served: Served) -> Exchange:
         whole = served.exchange.content
-        return rebodied(served.exchange, halves(whole)[0], Break("ReadError", str(_reset()), _reset()), length=len(whole))
+        return rebodied(served.exchange, halves(whole)[0], Break("ReadError", str(reset()), reset()), length=len(whole))
 
 
 @register(

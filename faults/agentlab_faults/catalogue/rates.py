@@ -25,6 +25,7 @@ __all__ = [
     "RETRIED",
     "SILENT_TOOL",
     "STAYS",
+    "STREAM",
     "TOOL",
     "TRANSPORT",
     "Group",
@@ -51,6 +52,7 @@ _MIX = "in the proposed production mix, itself inferred from Datadog's State of 
 RATE_LIMIT = Group("rate limits", 0.0165, f"55 % of the 3 % of LLM calls that fail {_MIX}")
 OVERLOAD = Group("overload and server errors", 0.006, f"20 % of the 3 % of LLM calls that fail {_MIX}")
 TRANSPORT = Group("timeouts and broken connections", 0.003, f"10 % of the 3 % of LLM calls that fail {_MIX}")
+STREAM = Group("stalled and broken streams", 0.003, f"10 % of the 3 % of streamed LLM calls that fail {_MIX}")
 REFUSED = Group("budget, auth and permanent refusals", 0.0015, f"5 % of the 3 % of LLM calls that fail {_MIX}")
 CONTENT = Group("bad content in a good answer", 0.003, f"10 % of the 3 % of LLM calls that fail {_MIX}")
 TOOL = Group("loud tool failures", 0.027, f"two thirds of the 4 % of tool calls that fail {_MIX}")

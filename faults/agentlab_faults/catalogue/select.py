@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from typing import get_args
 
 from agentlab_faults.fault import Boundary, Fault, Shape, all_faults
-from agentlab_faults.points import Point
+from agentlab_faults.points import CHUNK, Point
 from agentlab_faults.schedule import Injection, Schedule
 
-__all__ = ["SHAPES", "UnknownFault", "nearest", "schedule_name", "select", "singles"]
+__all__ = ["SHAPES", "UnknownFault", "at_events", "nearest", "places", "schedule_name", "select", "singles"]
 
 SHAPES: tuple[Shape, ...] = get_args(Shape)
 """`once`, `x3`, `always`: the order in which a fault's shapes are tried."""
 
+_AT_EVENT = re.compile(rf"(?P<call>.+){re.escape(CHUNK)}(?P<number>\d+)-(?P<fault>[^-]+?)(-(?P<shape>{'|'.join(SHAPES)}))?")
 _BOUNDARIES: tuple[str, ...] = get_args(Boundary)
 
 
@@ -49,14 +51,43 @@ def schedule_name(point: str, fault: str, shape: Shape) -> str:
 def singles(points: Sequence[Point], faults: Iterable[type[Fault]]) -> list[Schedule]:
     """One schedule for each point, fault and shape that fit: point by point, then fault by fault as given, then by `SHAPES`.
 
-    Every fault strikes with its default settings.
+    Every fault strikes with its default settings; one that strikes events of a stream does so at the first, a middle and the last one.
     """
     chosen = list(faults)
     return [
-        Schedule(schedule_name(point.name, fault.row.id, shape), (Injection(fault=fault(), at=point.name, shape=shape),))
+        Schedule(schedule_name(place, fault.row.id, shape), (Injection(fault=fault(), at=place, shape=shape),))
         for point in points
         for fault in chosen
         if fault.row.applies(point)
+        for place in places(point, fault)
         for shape in SHAPES
         if shape in fault.row.best
     ]
+
+
+def at_events(points: Sequence[Point], name: str) -> list[Schedule]:
+    """The schedules that a single's name with an event in it stands for: `openai.chat.2.chunk.5-stream_reset_midway`, as globs, in any
+    shape if none is named. None for an event that the fault-free stream does not have. Raises UnknownFault for a name that cannot be.
+    """
+    read = _AT_EVENT.fullmatch(name)
+    if read is None:
+        raise UnknownFault(f"{name!r} names no event of a stream; write POINT.chunk.NUMBER-FAULT (openai.chat.2.chunk.5-stream_cut_clean).")
+    call, number, shape = read["call"], int(read["number"]), read["shape"]
+    return [
+        Schedule(schedule_name(place, fault.row.id, each), (Injection(fault=fault(), at=place, shape=each),))
+        for point in points
+        if fnmatchcase(point.name, call) and 1 <= number <= point.chunks
+        for place in (f"{point.name}{CHUNK}{number}",)
+        for fault in select([read["fault"]])
+        if fault.row.at_event and fault.row.applies(point)
+        for each in SHAPES
+        if each in fault.row.best and shape in (None, each)
+    ]
+
+
+def places(point: Point, fault: type[Fault]) -> list[str]:
+    """Where at a point the fault strikes: at the point, or at the first, a middle and the last event of its stream."""
+    if not (fault.row.at_event and point.chunks):
+        return [point.name]
+    numbers = dict.fromkeys((1, point.chunks // 2 + 1, point.chunks))
+    return [f"{point.name}{CHUNK}{number}" for number in numbers]
