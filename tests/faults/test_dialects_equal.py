@@ -171,6 +171,7 @@ def told(loop: Loop, *, stream: bool) -> tuple[Played, str, Asked]:
     return run, run.replies[0], asked
 
 
+@pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning")  # google-genai's own way with aiohttp
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("name", LOOPS)
 def test_every_dialect_tells_the_same_script(name: str, *, stream: bool) -> None:
