@@ -24,6 +24,7 @@ from agentlab_faults.schedule import Injection
 from agentlab_faults.script import Asked, ScriptMissing
 from agentlab_faults.serving import EPOCH, parsed, serve
 from agentlab_faults.sim.real import get_ident
+from agentlab_faults.tokens import token_answer
 
 __all__ = ["Provider"]
 
@@ -82,6 +83,8 @@ class Provider:
                 f"The agent called its provider from a real thread ({threading.current_thread().name}), {_NOT_VIRTUAL}"
             )
             return None
+        if endpoint.api == "oauth.token":
+            return token_answer(EPOCH + self._run.now()), None
         dialect = DIALECTS.get(endpoint.api)
         if dialect is None:
             served = ", ".join(DIALECTS)

@@ -23,6 +23,7 @@ from agentlab_faults.run import Run
 from agentlab_faults.schedule import Injection, Schedule
 from agentlab_faults.serving import EPOCH, Good, parsed, serve
 from agentlab_faults.sim import Simulation
+from agentlab_faults.tokens import token_answer
 from agentlab_faults.tools import adapt_frameworks, hub
 from agentlab_faults.workshop import Workshop
 
@@ -73,6 +74,9 @@ class _Handler:
 
     def __call__(self, request: WireRequest) -> tuple[Exchange, OnEnd | None] | None:
         endpoint = classify(request)
+        if self._scripted and endpoint is not None and endpoint.api == "oauth.token":
+            token = token_answer(EPOCH + self._run.now())
+            return (hurried(token, request.timeouts) if self._hurry else token), None
         dialect = DIALECTS.get(endpoint.api) if endpoint is not None and endpoint.kind == "provider" else None
         if dialect is None:
             return None

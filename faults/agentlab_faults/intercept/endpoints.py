@@ -20,9 +20,12 @@ __all__ = ["Endpoint", "classify", "is_address", "is_loopback", "is_telemetry_ho
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a request goes. `api` of a provider: `openai.chat`, `openai.responses`, `openai.completions`, `anthropic.messages`,
-    `gemini.generate`, `gemini.stream`, `embeddings`, `bedrock`, `cohere.chat`, `ollama`, `watsonx`, or `side` (no model call: models,
-    files, counting, tokens of access); of telemetry its product (`otlp`, `langsmith` ...); of a tool `http`.
+    """Where a request goes.
+
+    `api` of a provider: `openai.chat`, `openai.responses`, `openai.completions`, `anthropic.messages`, `gemini.generate`,
+    `gemini.stream`, `embeddings`, `bedrock`, `cohere.chat`, `ollama`, `watsonx`, `oauth.token` (a token of access, without which no cloud's
+    client gets as far as a model call), or `side` (no model call: models, files, counting); of telemetry its product (`otlp`, `langsmith`
+    ...); of a tool `http`.
     """
 
     api: str
@@ -44,6 +47,9 @@ _MESSAGES: Final = (b'"messages"',)
 _PATHS: Final = tuple(
     _Path(api, re.compile(pattern), keys)
     for api, pattern, keys in (
+        ("side", r"/v1/messages/count_tokens/?$|/count-tokens:rawPredict$", (_MESSAGES,)),
+        ("side", r"/responses/input_tokens/?$", (_MODEL,)),
+        ("side", r":(countTokens|computeTokens)$", ()),
         ("openai.chat", r"/deployments/[^/]+/chat/completions/?$", (_MESSAGES,)),
         ("openai.chat", r"/chat/completions/?$", (_MODEL, _MESSAGES)),
         ("openai.responses", r"/responses/?$", (_MODEL, (b'"input"', b'"prompt"'))),
@@ -56,10 +62,22 @@ _PATHS: Final = tuple(
         ("embeddings", r":(embedContent|batchEmbedContents)$|/publishers/google/models/[^/]+:predict$", ()),
         ("bedrock", r"/model/[^/]+/(converse|converse-stream|invoke|invoke-with-response-stream)$", ()),
         ("cohere.chat", r"/v[12]/chat/?$", (_MESSAGES,)),
-        ("ollama", r"/api/(chat|generate|embed|embeddings|show)$", (_MODEL,)),
-        ("watsonx", r"/ml/v1/text/(chat|generation)(_stream)?$", ()),
+        ("ollama", r"/api/chat$", (_MODEL, _MESSAGES)),
+        ("ollama", r"/api/(generate|embed|embeddings)$", (_MODEL, (b'"prompt"', b'"input"', b'"messages"'))),
+        ("ollama", r"/api/show$", (_MODEL,)),
+        ("watsonx", r"/ml/v1/(deployments/[^/]+/)?text/(chat|generation)(_stream)?$", ()),
         ("openai.completions", r"/deployments/[^/]+/completions/?$", ()),
         ("openai.completions", r"/completions/?$", (_MODEL, (b'"prompt"',))),
+    )
+)
+"""In their order: the first that matches decides."""
+
+_TOKENS: Final = tuple(
+    (re.compile(host), re.compile(path))
+    for host, path in (
+        (r"oauth2\.googleapis\.com|accounts\.google\.com|www\.googleapis\.com|sts\.googleapis\.com", r"/token$"),
+        (r"login\.microsoftonline\.(com|us)|login\.chinacloudapi\.cn", r"/oauth2(/v2\.0)?/token$"),
+        (r"iam(\.test)?\.cloud\.ibm\.com", r"^/identity/token$"),
     )
 )
 
@@ -67,7 +85,9 @@ _PROVIDER_HOSTS: Final = re.compile(
     r"api\.openai\.com|[\w-]+\.openai\.azure\.com|[\w-]+\.services\.ai\.azure\.com|[\w-]+\.cognitiveservices\.azure\.com|api\.anthropic\.com"
     r"|generativelanguage\.googleapis\.com|([\w-]+-)?aiplatform\.googleapis\.com|oauth2\.googleapis\.com|api\.mistral\.ai|api\.cohere\.(ai|com)"
     r"|api\.groq\.com|api\.deepseek\.com|api\.x\.ai|api\.together\.(ai|xyz)|openrouter\.ai|api\.fireworks\.ai|api\.perplexity\.ai"
-    r"|bedrock-runtime\.[\w-]+\.amazonaws\.com"
+    r"|api\.cerebras\.ai|api\.sambanova\.ai|integrate\.api\.nvidia\.com|router\.huggingface\.co|models\.github\.ai|api\.moonshot\.(ai|cn)"
+    r"|[\w-]+\.ml\.cloud\.ibm\.com|[\w.-]+\.inference\.ai\.azure\.com|gateway\.ai\.cloudflare\.com"
+    r"|bedrock(-agent)?(-runtime)?(-fips)?\.[\w-]+\.amazonaws\.com(\.cn)?"
 )
 
 _TELEMETRY_HOSTS: Final = (
@@ -96,18 +116,22 @@ _TELEMETRY_PATHS: Final = (
 )
 
 _SIDE: Final = Endpoint("side", "provider")
+_TOKEN: Final = Endpoint("oauth.token", "provider")
 _TOOL: Final = Endpoint("http", "tool")
 
 
 def classify(request: WireRequest) -> Endpoint | None:
     """Where the request goes; None for an ordinary service on loopback, which is the user's own business.
 
-    Telemetry comes first (OpenAI's traces go to its API host), then model calls by path and body, then provider hosts; the rest are tools.
+    Telemetry comes first (OpenAI's traces go to its API host), then model calls by path and body, then places that give tokens of access,
+    then provider hosts; the rest are tools.
     """
     if request.method == "POST":
         found = _telemetry(request.path) or _model_call(request.path, request.body)
         if found is not None:
             return found
+        if _gives_tokens(request.host, request.path):
+            return _TOKEN
     if is_loopback(request.host):
         return None
     if product := _telemetry_product(request.host):
@@ -152,6 +176,11 @@ def _telemetry_product(host: str) -> str:
 def _telemetry(path: str) -> Endpoint | None:
     product = next((product for product, pattern in _TELEMETRY_PATHS if pattern.search(path)), "")
     return Endpoint(product, "telemetry") if product else None
+
+
+@lru_cache(maxsize=1024)
+def _gives_tokens(host: str, path: str) -> bool:
+    return any(hosts.fullmatch(host) and paths.search(path) for hosts, paths in _TOKENS)
 
 
 def _model_call(path: str, body: bytes) -> Endpoint | None:

@@ -31,8 +31,11 @@ def on_the_wire(exchange: Exchange, method: str) -> tuple[Part, ...]:
     body = framed(exchange, method)
     names = {name.lower() for name, _ in exchange.headers}
     chunked = "content-length" not in names and method != "HEAD" and exchange.status not in {204, 304}
-    parts = (*waits, _head(exchange, chunked=chunked), *(_chunks(body) if chunked else body))
-    return tuple(_raw_first(parts))
+    sent = tuple(_raw_first(_chunks(body) if chunked else body))
+    head = _head(exchange, chunked=chunked)
+    if sent and isinstance(sent[0], bytes):  # as servers do: in one packet, which some parsers treat in another way than two
+        head, sent = head + sent[0], sent[1:]
+    return (*_raw_first(waits), head, *sent)
 
 
 def _connects(part: Pause | Break) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from agentlab_faults.intercept.arming import Armed, Handler, Mocks, Watch, current
 from agentlab_faults.intercept.importing import after_import
+from agentlab_faults.intercept.native import python_only
 from agentlab_faults.intercept.tls import memoise_core, memoise_ssl
 
 if TYPE_CHECKING:
@@ -84,7 +85,8 @@ def armed(handler: Handler, *, mocks: Mocks = "win", allow_hosts: frozenset[str]
     block, outer = Armed(handler, mocks, frozenset(host.lower() for host in allow_hosts), memoise), current.armed
     current.armed = block
     try:
-        yield block.watch
+        with python_only():
+            yield block.watch
     finally:
         current.armed = outer
         _seamed.check(block.watch)
