@@ -22,8 +22,9 @@ demo: $(VENV)/.ready  ## Break the reference agent everywhere: the shipped suite
 test: lint types browser  ## Everything that a change must pass: lint, types, tests with doctests
 	$(BIN)/pytest $(PYTEST_FLAGS)
 
-test-full: test  ## The tests again on every Python from 3.11 to 3.14 that the machine has
+test-full: test  ## The tests again on every Python from 3.11 to 3.14 that the machine has, and those of older clients
 	.ci/each-python $(PYTEST_FLAGS)
+	.ci/each-client $(PYTEST_FLAGS)
 
 lint: $(VENV)/.ready-dev  ## ruff: rules and format
 	$(BIN)/ruff check
@@ -67,4 +68,4 @@ $(VENV)/.ready-dev: pyproject.toml constraints.txt | $(BIN)/uv
 	@touch $@ $(VENV)/.ready
 
 clean:  ## Remove the environment and every cache
-	rm -rf $(VENV) $(VENV)-3.* .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+	rm -rf $(VENV) $(VENV)-3.* $(VENV)-client-* .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
