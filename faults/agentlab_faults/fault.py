@@ -90,7 +90,8 @@ class Row:
     answer: Literal["any", "tool_calls", "text"] = "any"
     """Which fault-free answers it can act on (an LLM point only)."""
     apis: frozenset[str] | None = None
-    """The wire APIs whose answers it can act on (an LLM point only); None: all."""
+    """The wire APIs whose answers it can act on (an LLM point only); None: all. `anthropic.messages/stream` is an API's streams alone,
+    `anthropic.messages/whole` its answers in one piece."""
     streamed: Literal["any", "no", "only"] = "any"
     """Whether it acts on streams (an LLM point only)."""
     at_event: bool = False
@@ -115,7 +116,7 @@ class Row:
     def acts_on(self, api: str, *, calls_tools: bool, streamed: bool) -> bool:
         """Whether it has something to act on in an answer of this wire API."""
         return (
-            (self.apis is None or api in self.apis)
+            (self.apis is None or api in self.apis or f"{api}/{'stream' if streamed else 'whole'}" in self.apis)
             and (self.streamed == "any" or streamed == (self.streamed == "only"))
             and (self.answer == "any" or calls_tools == (self.answer == "tool_calls"))
         )

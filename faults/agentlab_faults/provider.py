@@ -115,7 +115,7 @@ class Provider:
             return _SILENT, None
         key = hashlib.sha256(dialect.key(request).encode()).hexdigest()[:12]
         injection = run.injector.pick(Target("llm", call.point, call.attempt, run.now(), host=request.host, model=model, key=key))
-        if injection is not None and isinstance(injection.fault, Replaces):
+        if injection is not None and isinstance(injection.fault, Replaces) and _known_here(injection.fault, dialect, request, body):
             answer = self._replaced(injection.fault, request, call)
         elif asked is None:
             answer = _Answer(refusal or _SILENT, spoiled=True)
@@ -221,6 +221,12 @@ class Provider:
         run.events.append(
             Answered(run.now(), serial, call.point, call.attempt, end, status, answer.tokens, answer.fault, wait, answer.calls, answer.text)
         )
+
+
+def _known_here(fault: Replaces, dialect: Dialect, request: WireRequest, body: Mapping[str, Any]) -> bool:
+    """Whether this wire API knows such an answer; whether the good one would have called tools nobody asks."""
+    row = fault.row
+    return row.acts_on(dialect.api, calls_tools=row.answer == "tool_calls", streamed=dialect.streams(request, body))
 
 
 def _chunks(exchange: Exchange) -> int:

@@ -37,7 +37,13 @@ def ids(faults: list[type[Fault]]) -> list[str]:
 
 
 def test_a_glob_chooses_faults_by_id() -> None:
-    assert ids(select(["http_429*"])) == ["http_429_insufficient_quota", "http_429_rate", "http_429_slow_down"]
+    assert ids(select(["http_429*"])) == [
+        "http_429_daily_quota",
+        "http_429_insufficient_quota",
+        "http_429_rate",
+        "http_429_slow_down",
+        "http_429_spend_limit",
+    ]
 
 
 def test_faults_come_boundary_by_boundary_and_by_id_whatever_the_globs_order() -> None:

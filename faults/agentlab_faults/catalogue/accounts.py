@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
+from agentlab_faults.catalogue.apis import OPENAI_WIDE, WITHOUT_GEMINI
+from agentlab_faults.catalogue.errors import Answers, Words
 from agentlab_faults.catalogue.rates import REFUSED, STAYS, often
-from agentlab_faults.catalogue.wire import Answers, Json
+from agentlab_faults.catalogue.wire import Json
 from agentlab_faults.fault import Row, register
 
 __all__ = ["Forbidden", "GatewayBudget", "InsufficientQuota", "PaymentRequired", "RevokedKey"]
@@ -20,6 +25,7 @@ __all__ = ["Forbidden", "GatewayBudget", "InsufficientQuota", "PaymentRequired",
         why="The budget of this key is spent, whatever status says so; another key has its own.",
         happens="A team's virtual key at an LLM gateway reaches its limit; older gateways say 400, newer ones 429.",
         agent_should="Go by type and text, not by status: stop using the key, tell someone, fail over.",
+        apis=OPENAI_WIDE,
         **often(REFUSED, 0.03, harm=2),
     )
 )
@@ -55,6 +61,10 @@ class RevokedKey(Answers):
     message: str = "Incorrect API key provided: sk-...abcd. You can find your API key in your account settings."
     kind: str | None = "invalid_request_error"
     code: str | int | None = "invalid_api_key"
+    words: ClassVar[Mapping[str, Words]] = {
+        "anthropic": Words("invalid x-api-key"),
+        "gemini": Words("Request had invalid authentication credentials."),
+    }
 
 
 @register(
@@ -68,6 +78,7 @@ class RevokedKey(Answers):
         why="Someone has to pay first; only another account can answer.",
         happens="Prepaid credits run out at a provider that says so by 402 (OpenRouter, DeepSeek).",
         agent_should="Never retry; the SDK has no class of its own for it, so go by the status. Tell someone, fail over.",
+        apis=WITHOUT_GEMINI,
         **often(REFUSED, 0.05, harm=2),
     )
 )
@@ -76,6 +87,7 @@ class PaymentRequired(Answers):
 
     status: int = 402
     message: str = "Insufficient credits. Add more credits and retry."
+    words: ClassVar[Mapping[str, Words]] = {"anthropic": Words("Billing problem on the account.")}
 
     def payload(self, message: str) -> Json:
         return {"error": {"code": self.status, "message": message}, "user_id": "user_x"}
@@ -102,6 +114,10 @@ class Forbidden(Answers):
     message: str = "Country, region, or territory not supported"
     kind: str | None = "request_forbidden"
     code: str | int | None = "unsupported_country_region_territory"
+    words: ClassVar[Mapping[str, Words]] = {
+        "anthropic": Words("Your API key does not have permission to use the specified resource."),
+        "gemini": Words("Permission denied on resource project."),
+    }
 
 
 @register(
@@ -115,6 +131,7 @@ class Forbidden(Answers):
         why="The status is that of a rate limit but nothing passes until someone pays; only another account can answer.",
         happens="Prepaid credit is used up, or a monthly or project spending limit is reached.",
         agent_should="Read the code before the status: never retry, stop every call on that key, tell someone, fail over.",
+        apis=OPENAI_WIDE,
         **often(REFUSED, 0.2, harm=2),
     )
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ANTHROPIC", "CHAT_ONLY", "GEMINI", "OPENAI", "RESPONSES_ONLY"]
+__all__ = ["ANTHROPIC", "CHAT_ONLY", "GEMINI", "OPENAI", "OPENAI_WIDE", "RESPONSES_ONLY", "WITHOUT_GEMINI", "WRITTEN"]
 
 CHAT_ONLY = frozenset({"openai.chat"})
 """What only Chat Completions has a place for."""
@@ -12,3 +12,8 @@ OPENAI = CHAT_ONLY | RESPONSES_ONLY
 """Where arguments are a text, and every call has an id."""
 ANTHROPIC = frozenset({"anthropic.messages"})
 GEMINI = frozenset({"gemini.generate"})
+OPENAI_WIDE = OPENAI | {"openai.completions", "embeddings"}
+"""Every API whose errors OpenAI, or a gateway like it, writes."""
+WITHOUT_GEMINI = OPENAI_WIDE | ANTHROPIC
+WRITTEN = OPENAI | {"anthropic.messages/stream"}
+"""Where a call's arguments are a text that need not be JSON; in one piece, Anthropic's are an object."""

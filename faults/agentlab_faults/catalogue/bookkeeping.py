@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, Literal
 
+from agentlab_faults.catalogue.apis import GEMINI, OPENAI
 from agentlab_faults.catalogue.completions import SpoilsChoice
 from agentlab_faults.catalogue.rates import CONTENT, HARMLESS, often
 from agentlab_faults.catalogue.wire import Json
 from agentlab_faults.dialects import Answer, Usage
-from agentlab_faults.fault import Rewrites, Row, register
+from agentlab_faults.exchange import Exchange
+from agentlab_faults.fault import Rewrites, Row, Served, register
 
 __all__ = ["CreatedSkewed", "ModelMismatch", "ThinkTags", "UsageBogus", "UsageMissing", "UsageZero"]
 
@@ -114,6 +117,7 @@ class ModelMismatch(Rewrites):
         why="The answer does not depend on the provider's clock.",
         happens="A server's clock is wrong, or a gateway serves from its cache.",
         agent_should="Never use the provider's time for ordering or expiry.",
+        apis=OPENAI | GEMINI,
         **often(CONTENT, 0.002, harm=1),
     )
 )
@@ -124,6 +128,13 @@ class CreatedSkewed(Rewrites):
 
     def rewrite(self, answer: Answer) -> Answer:
         return replace(answer, created=answer.created + self.ahead)
+
+    def spoil(self, served: Served) -> Exchange:
+        """Gemini's time is one that it tells on Vertex only."""
+        if served.api != "gemini.generate":
+            return super().spoil(served)
+        made = datetime.fromtimestamp(served.answer.created + self.ahead, UTC).strftime("%Y-%m-%dT%H:%M:%S.000000Z")
+        return served.encoded(served.payload | {"createTime": made})
 
 
 @register(
@@ -138,6 +149,7 @@ class CreatedSkewed(Rewrites):
         happens="Open models behind gateways that do not split off the reasoning.",
         agent_should="Cut the tags and what is in them before showing, storing or parsing the text.",
         answer="text",
+        apis=OPENAI,
         **often(CONTENT, 0.03, harm=2),
     )
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Literal
 
-from agentlab_faults.catalogue.apis import CHAT_ONLY, OPENAI
+from agentlab_faults.catalogue.apis import ANTHROPIC, CHAT_ONLY, GEMINI, OPENAI
 from agentlab_faults.catalogue.rates import CONTENT, PASSES, RETRIED, STAYS, often
 from agentlab_faults.catalogue.wire import Json
 from agentlab_faults.dialects import CHAT, Answer
@@ -24,6 +24,10 @@ __all__ = [
     "SpoilsChoice",
     "UnknownFinish",
 ]
+
+
+_CHOICES = {"openai.chat": "choices", "anthropic.messages": "content", "gemini.generate": "candidates"}
+"""Where what the model said stands in an answer."""
 
 
 class SpoilsChoice(Spoils):
@@ -52,7 +56,7 @@ def _held(choice: Json, answer: Answer) -> Answer:
         answer,
         content=message["content"],
         refusal=message["refusal"],
-        finish=choice["finish_reason"],
+        finish="refusal" if message["refusal"] else choice["finish_reason"],
         calls=tuple(Called(call_id, function["name"], function["arguments"]) for call_id, function in calls),
     )
 
@@ -76,7 +80,7 @@ def _say(choice: Json, content: Any, finish: str | None) -> None:
         happens="A provider filters the only choice away, or a gateway loses it.",
         agent_should="Check before taking the first choice; retry once or twice, then fail over.",
         outcome_unknown=True,
-        apis=CHAT_ONLY,
+        apis=CHAT_ONLY | ANTHROPIC | GEMINI,
         **often(CONTENT, 0.06, harm=2),
     )
 )
@@ -86,10 +90,11 @@ class NoChoices(Spoils):
     choices: Literal["empty", "null", "missing"] = "empty"
 
     def spoil(self, served: Served) -> Exchange:
+        name = _CHOICES[served.api]
         if self.choices == "missing":
-            del served.payload["choices"]
+            del served.payload[name]
         else:
-            served.payload["choices"] = [] if self.choices == "empty" else None
+            served.payload[name] = [] if self.choices == "empty" else None
         return served.encoded(served.payload)
 
 
@@ -128,6 +133,7 @@ class ContentNull(SpoilsChoice):
         agent_should="Check that there is a message; retry, then fail over.",
         outcome_unknown=True,
         apis=CHAT_ONLY,
+        streamed="no",
         **often(CONTENT, 0.01, harm=2),
     )
 )
@@ -151,7 +157,7 @@ class MessageNull(SpoilsChoice):
         agent_should="Check that content is a str; join text parts, else retry.",
         answer="text",
         outcome_unknown=True,
-        apis=OPENAI,
+        apis=OPENAI | GEMINI | {"anthropic.messages/whole"},
         **often(CONTENT, 0.01, harm=2),
     )
 )
@@ -163,6 +169,16 @@ class ContentOfWrongType(SpoilsChoice):
     def rewrite(self, choice: Json) -> None:
         text = choice["message"]["content"]
         choice["message"]["content"] = [{"type": "text", "text": text}] if self.content == "parts" else 42
+
+    def spoil(self, served: Served) -> Exchange:
+        """Where content is a list of parts, it is a text instead."""
+        other = served.answer.content if self.content == "parts" else 42
+        if served.api == "anthropic.messages":
+            return served.encoded(served.payload | {"content": other})
+        if served.api == "gemini.generate":
+            [candidate] = served.payload["candidates"]
+            return served.encoded(served.payload | {"candidates": [candidate | {"content": other}]})
+        return super().spoil(served)
 
 
 @register(
@@ -201,6 +217,7 @@ class CutAtLimit(SpoilsChoice):
         happens="A safety filter withholds an answer, often by mistake.",
         agent_should="Never retry the same prompt there; ask another provider if policy allows, else say that it was withheld.",
         outcome_unknown=True,
+        apis=OPENAI | GEMINI,
         **often(CONTENT, 0.04, harm=3),
     )
 )
@@ -223,6 +240,7 @@ class ContentFiltered(SpoilsChoice):
         happens="A model takes a harmless request for a harmful one.",
         agent_should="Read `refusal`; do not repeat the prompt; ask another model if policy allows, else report the refusal.",
         outcome_unknown=True,
+        apis=OPENAI | ANTHROPIC,
         **often(CONTENT, 0.04, harm=3),
     )
 )
@@ -249,7 +267,7 @@ class Refusal(SpoilsChoice):
         agent_should="Take an unknown reason for an unfinished answer.",
         answer="text",
         outcome_unknown=True,
-        apis=CHAT_ONLY,
+        apis=CHAT_ONLY | ANTHROPIC | GEMINI,
         **often(CONTENT, 0.02, harm=1),
     )
 )

@@ -121,6 +121,7 @@ class DisconnectedUnanswered(Replaces):
         happens="A gateway restarts or a mobile network changes cells while the body is on its way.",
         agent_should="Never use the half body; retry or fail over, and count the first try as billed.",
         outcome_unknown=True,
+        streamed="no",
         **often(TRANSPORT, 0.05, harm=2),
     )
 )
@@ -144,6 +145,7 @@ class ResetMidBody(Spoils):
         happens="A proxy times out towards its upstream and closes a body that it had announced as longer.",
         agent_should="Retry or fail over; never use the half body.",
         outcome_unknown=True,
+        streamed="no",
         **often(TRANSPORT, 0.03, harm=2),
     )
 )
@@ -169,6 +171,7 @@ class ShortContentLength(Spoils):
         happens="A proxy's buffer fills up, or a connection dies without a packet to say so.",
         agent_should="Bound each try by the wall clock, cancel, retry, and count the answer as billed.",
         outcome_unknown=True,
+        streamed="no",
         **often(TRANSPORT, 0.06, harm=3),
     )
 )
@@ -194,6 +197,7 @@ class StallMidBody(Spoils):
         happens="An old proxy answers without Content-Length and closes the connection early.",
         agent_should="Catch ValueError round the call as well as the SDK's errors, and retry.",
         outcome_unknown=True,
+        streamed="no",
         **often(TRANSPORT, 0.03, harm=2),
     )
 )
@@ -216,6 +220,7 @@ class TruncatedWithoutLength(Spoils):
         happens="A provider short of capacity, or a proxy that sends keep-alive bytes, lets each read succeed just in time.",
         agent_should="Impose a wall-clock limit on each try, since a read timeout is per read; cancel and try again or elsewhere.",
         outcome_unknown=True,
+        streamed="no",
         **often(TRANSPORT, 0.03, harm=3),
     )
 )

@@ -30,6 +30,7 @@ def _appended(answer: Answer, text: str) -> Answer:
         why="The answer is all there behind three bytes; the SDK takes it, a bare json.loads of text does not.",
         happens="A gateway on Windows writes its answers with a byte order mark.",
         agent_should="Read the body as the SDK does, or decode it as utf-8-sig.",
+        streamed="no",
         **often(CONTENT, 0.005, harm=1),
     )
 )
@@ -51,6 +52,7 @@ class ByteOrderMark(Spoils):
         why="White space before JSON is JSON.",
         happens="Gateways such as OpenRouter and DeepSeek send newlines to keep the connection alive while the model thinks.",
         agent_should="Nothing.",
+        streamed="no",
         **often(CONTENT, 0.03, harm=1),
     )
 )

@@ -5,9 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from email.utils import formatdate
+from typing import ClassVar
 
+from agentlab_faults.catalogue.apis import WITHOUT_GEMINI
+from agentlab_faults.catalogue.errors import Answers, Words
 from agentlab_faults.catalogue.rates import PASSES, RATE_LIMIT, RETRIED, often
-from agentlab_faults.catalogue.wire import Answers
+from agentlab_faults.catalogue.wire import Json
+from agentlab_faults.dialects.gemini.refused import quota_details
 from agentlab_faults.fault import Best, Row, Shape, register
 
 __all__ = [
@@ -33,6 +37,13 @@ class RateLimit(Answers):
     message: str = "Rate limit reached for {model} in organization org-x on tokens per min (TPM): Limit 200000, Used 199900, Requested 800."
     kind: str | None = "tokens"
     code: str | int | None = "rate_limit_exceeded"
+    words: ClassVar[Mapping[str, Words]] = {
+        "anthropic": Words("This request would exceed your organization's rate limit of 40,000 input tokens per minute."),
+        "gemini": Words("You exceeded your current quota, please check your plan and billing details."),
+    }
+
+    def details(self, model: str) -> tuple[Json, ...]:
+        return quota_details("GenerateRequestsPerMinutePerProjectPerModel-FreeTier", "15", model, self.retry_after)
 
 
 @register(
@@ -66,6 +77,7 @@ class RateLimited(RateLimit):
         why="It passes once the traffic grows more slowly.",
         happens="Traffic rises too fast, as after an outage when every client comes back at once, though no limit per minute is reached.",
         agent_should="Cut the rate and raise it slowly, with full jitter; a short fixed wait makes it worse.",
+        apis=WITHOUT_GEMINI,
         **often(RATE_LIMIT, 0.05, harm=2),
     )
 )
@@ -75,6 +87,7 @@ class SlowDown(RateLimit):
     message: str = "Traffic is increasing too quickly; slow down."
     kind: str | None = "rate_limit_error"
     code: str | int | None = "slow_down"
+    words: ClassVar[Mapping[str, Words]] = {"anthropic": Words("Usage has risen too fast.", code="ramp_limit_exceeded")}
 
 
 @register(

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
+from agentlab_faults.catalogue.apis import OPENAI_WIDE
+from agentlab_faults.catalogue.errors import Answers, Words
 from agentlab_faults.catalogue.rates import REFUSED, STAYS, often
-from agentlab_faults.catalogue.wire import Answers
+from agentlab_faults.catalogue.wire import Json
+from agentlab_faults.dialects.gemini.refused import invalid
 from agentlab_faults.fault import Best, Row, Shape, register
 
-__all__ = ["BodyTooLarge", "ContextTooLong", "ModelGone", "PromptFiltered", "ToolSchemaRefused", "Unprocessable"]
+__all__ = ["BodyTooLarge", "ContextTooLong", "ModelGone", "OrphanToolCall", "PromptFiltered", "ToolSchemaRefused", "Unprocessable"]
 
 OWN_FAULT: Mapping[Shape, Best] = {"once": "needs_fallback", "always": "fatal"}
 """The request itself is refused: once by one provider, or each time by whoever gets it."""
@@ -39,6 +43,16 @@ class ContextTooLong(Answers):
     kind: str | None = "invalid_request_error"
     code: str | int | None = "context_length_exceeded"
     param: str | None = "messages"
+    words: ClassVar[Mapping[str, Words]] = {
+        "openai.responses": Words(
+            "Your input exceeds the context window of this model. Please adjust your input and try again.",
+            kind="invalid_request_error",
+            code="context_length_exceeded",
+            param="input",
+        ),
+        "anthropic": Words("prompt is too long: 215000 tokens > 200000 maximum"),
+        "gemini": Words("The input token count (1200000) exceeds the maximum number of tokens allowed (1048576)."),
+    }
 
 
 @register(
@@ -67,6 +81,53 @@ class ToolSchemaRefused(Answers):
     kind: str | None = "invalid_request_error"
     code: str | int | None = "invalid_function_parameters"
     param: str | None = "tools[0].function.parameters"
+    words: ClassVar[Mapping[str, Words]] = {
+        "anthropic": Words("tools.0.custom.input_schema: JSON schema is invalid. It must match JSON Schema draft 2020-12"),
+        "gemini": Words(
+            "* GenerateContentRequest.tools[0].function_declarations[0].parameters.properties: should be non-empty for OBJECT type\n"
+        ),
+    }
+
+    def details(self, model: str) -> tuple[Json, ...]:
+        del model  # the tool is bad for all
+        return invalid("tools[0]", "should be non-empty for OBJECT type").error.details
+
+
+@register(
+    Row(
+        id="http_400_orphan_tool_call",
+        boundary="provider-http",
+        family="invalid request",
+        category="permanent",
+        scope="call",
+        best=OWN_FAULT,
+        why="The same history is refused again; one provider may overlook what another minds, and what all refuse can only be admitted.",
+        happens="A process dies between the model's call and the tool's result, and the history is stored without the result.",
+        agent_should="Put an error result in for each call without one, and send the repaired history once; a plain retry loops for ever.",
+        **often(REFUSED, 0.005, harm=2),
+    )
+)
+class OrphanToolCall(Answers):
+    """The provider refuses a history because a tool call in it has no result."""
+
+    status: int = 400
+    message: str = (
+        "An assistant message with 'tool_calls' must be followed by tool messages responding to each 'tool_call_id'. "
+        "The following tool_call_ids did not have response messages: call_lost"
+    )
+    kind: str | None = "invalid_request_error"
+    param: str | None = "messages.[1].role"
+    words: ClassVar[Mapping[str, Words]] = {
+        "openai.responses": Words("No tool output found for function call call_lost.", kind="invalid_request_error", param="input"),
+        "anthropic": Words(
+            "messages.1: `tool_use` ids were found without `tool_result` blocks immediately after: toolu_lost. Each `tool_use` block must "
+            "have a corresponding `tool_result` block in the next message."
+        ),
+        "gemini": Words(
+            "Please ensure that the number of function response parts is equal to the number of function call parts of the function call "
+            "turn."
+        ),
+    }
 
 
 @register(
@@ -80,6 +141,7 @@ class ToolSchemaRefused(Answers):
         why="The filter will say the same again; another provider has another filter.",
         happens="A safety filter mistakes an order number or a customer's angry words for something else.",
         agent_should="Never retry the same prompt; ask another provider if policy allows, else tell the user.",
+        apis=OPENAI_WIDE,
         **often(REFUSED, 0.08, harm=2),
     )
 )
@@ -113,6 +175,10 @@ class ModelGone(Answers):
     message: str = "The model `{model}` has been deprecated or you do not have access to it."
     kind: str | None = "invalid_request_error"
     code: str | int | None = "model_not_found"
+    words: ClassVar[Mapping[str, Words]] = {
+        "anthropic": Words("model: {model}"),
+        "gemini": Words("models/{model} is not found for API version v1, or is not supported for generateContent."),
+    }
 
 
 @register(
@@ -136,6 +202,10 @@ class BodyTooLarge(Answers):
     message: str = "Request too large."
     kind: str | None = "invalid_request_error"
     code: str | int | None = "request_too_large"
+    words: ClassVar[Mapping[str, Words]] = {
+        "anthropic": Words("Request exceeds the maximum size"),
+        "gemini": Words("Request payload size exceeds the limit: 20971520 bytes."),
+    }
 
 
 @register(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from agentlab_faults.catalogue.errors import Answers
 from agentlab_faults.catalogue.rate_limits import DatedRetryAfter, RateLimit
 from agentlab_faults.catalogue.rates import RATE_LIMIT, STAYS, often
-from agentlab_faults.catalogue.wire import Answers
 from agentlab_faults.fault import Row, register
 
 __all__ = ["MayNotRetry", "MayRetry", "RetryAfterSkewed", "RetryAfterTooLong"]

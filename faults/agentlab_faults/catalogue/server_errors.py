@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Literal
+from typing import ClassVar, Literal
 
+from agentlab_faults.catalogue.errors import Answers, Words
 from agentlab_faults.catalogue.rates import OVERLOAD, PASSES, RETRIED, often
-from agentlab_faults.catalogue.wire import HTML, Answers, rebodied, status_answer
+from agentlab_faults.catalogue.wire import HTML, rebodied, status_answer
 from agentlab_faults.exchange import Exchange, WireRequest
 from agentlab_faults.fault import Replaces, Row, Served, Spoils, register
 
@@ -43,6 +45,7 @@ class EdgeTimeout(Answers):
     status: int = 408
     message: str = "Request timeout."
     kind: str | None = "timeout"
+    words: ClassVar[Mapping[str, Words]] = {"anthropic": Words("Request timed out.")}
 
 
 @register(
@@ -66,6 +69,7 @@ class Conflict(Answers):
     message: str = "The resource is being modified by another request."
     kind: str | None = "invalid_request_error"
     code: str | int | None = "conflict"
+    words: ClassVar[Mapping[str, Words]] = {"anthropic": Words("The resource is in a conflicting state.")}
 
 
 @register(
@@ -88,6 +92,12 @@ class ServerError(Answers):
     status: int = 500
     message: str = "The server had an error while processing your request. Sorry about that!"
     kind: str | None = "server_error"
+    words: ClassVar[Mapping[str, Words]] = {
+        "anthropic": Words("Internal server error"),
+        "gemini": Words(
+            "An internal error has occurred. Please retry or report in https://developers.generativeai.google/guide/troubleshooting"
+        ),
+    }
 
 
 @register(
@@ -135,6 +145,7 @@ class ServiceUnavailable(Answers):
     message: str = "The model is overloaded; try again later."
     kind: str | None = "service_unavailable_error"
     code: str | int | None = "server_is_overloaded"
+    words: ClassVar[Mapping[str, Words]] = {"gemini": Words("The model is overloaded. Please try again later.")}
 
 
 @register(
@@ -158,6 +169,10 @@ class GatewayTimeout(Answers):
     status: int = 504
     message: str = "Gateway timeout."
     kind: str | None = "server_error"
+    words: ClassVar[Mapping[str, Words]] = {
+        "anthropic": Words("Request timed out"),
+        "gemini": Words("Deadline expired before operation could complete."),
+    }
     latency: float = 10.0
 
 

@@ -30,7 +30,7 @@ def _rewritten(exchange: Exchange, change: Change) -> Exchange:
     return replace(exchange, body=tuple(body))
 
 
-def _with_arguments(served: Served, texts: Sequence[str], *, finish: str) -> Exchange:
+def _with_arguments(served: Served, texts: Sequence[str], *, finish: str | None) -> Exchange:
     """The stream whose calls have these arguments, and which ends for this reason, in the dialect's word for it."""
     if served.api in OPENAI:
         calls = tuple(replace(call, arguments=text) for call, text in zip(served.answer.calls, texts, strict=True))

@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from typing import Any, Literal
 
-from agentlab_faults.catalogue.apis import OPENAI
+from agentlab_faults.catalogue.apis import WRITTEN
 from agentlab_faults.catalogue.rates import CONTENT, RETRIED, often
 from agentlab_faults.dialects import Answer
 from agentlab_faults.fault import Rewrites, Row, register
@@ -51,7 +51,7 @@ class SpoilsArguments(Rewrites):
         happens="The model stops at its output limit in the middle of a call, or a gateway merges chunks wrongly.",
         agent_should=REPAIR,
         answer="tool_calls",
-        apis=OPENAI,
+        apis=WRITTEN,
         **often(CONTENT, 0.03, harm=3),
     )
 )
@@ -79,7 +79,7 @@ class TruncatedArguments(SpoilsArguments):
         happens="A habit from JavaScript and Python that small models bring along.",
         agent_should=REPAIR,
         answer="tool_calls",
-        apis=OPENAI,
+        apis=WRITTEN,
         **often(CONTENT, 0.01, harm=2),
     )
 )
@@ -102,7 +102,7 @@ class TrailingComma(SpoilsArguments):
         happens="Small models write Python where JSON is asked for.",
         agent_should=REPAIR,
         answer="tool_calls",
-        apis=OPENAI,
+        apis=WRITTEN,
         **often(CONTENT, 0.01, harm=2),
     )
 )
@@ -125,7 +125,7 @@ class SingleQuotes(SpoilsArguments):
         happens="A chatty model talks inside the call.",
         agent_should=REPAIR,
         answer="tool_calls",
-        apis=OPENAI,
+        apis=WRITTEN,
         **often(CONTENT, 0.01, harm=2),
     )
 )
@@ -148,7 +148,7 @@ class ProseAroundArguments(SpoilsArguments):
         happens="Models trained on chat put a code fence round any JSON.",
         agent_should=REPAIR,
         answer="tool_calls",
-        apis=OPENAI,
+        apis=WRITTEN,
         **often(CONTENT, 0.015, harm=2),
     )
 )
@@ -171,7 +171,7 @@ class FencedArguments(SpoilsArguments):
         happens="A model mixes up true and True, null and None.",
         agent_should=REPAIR,
         answer="tool_calls",
-        apis=OPENAI,
+        apis=WRITTEN,
         **often(CONTENT, 0.005, harm=2),
     )
 )
@@ -195,7 +195,7 @@ class PythonLiterals(SpoilsArguments):
         happens="A gateway merges two calls into one because it handles their index badly.",
         agent_should=REPAIR,
         answer="tool_calls",
-        apis=OPENAI,
+        apis=WRITTEN,
         **often(CONTENT, 0.005, harm=2),
     )
 )
@@ -218,7 +218,6 @@ class TwoObjects(SpoilsArguments):
         happens="Some models send nothing where they mean an empty object, and some forget the arguments.",
         agent_should="Take it for {} only if the tool needs no argument; else return the error as its result and let the model try again.",
         answer="tool_calls",
-        apis=OPENAI,
         **often(CONTENT, 0.015, harm=2),
     )
 )

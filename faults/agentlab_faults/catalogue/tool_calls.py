@@ -5,13 +5,24 @@ from __future__ import annotations
 import copy
 from typing import Any, Literal
 
-from agentlab_faults.catalogue.apis import CHAT_ONLY, OPENAI
+from agentlab_faults.catalogue.apis import ANTHROPIC, CHAT_ONLY, GEMINI, OPENAI
 from agentlab_faults.catalogue.completions import SpoilsChoice
 from agentlab_faults.catalogue.rates import CONTENT, HARMLESS, RETRIED, often
 from agentlab_faults.catalogue.wire import Json
-from agentlab_faults.fault import Row, register
+from agentlab_faults.exchange import Exchange
+from agentlab_faults.fault import Row, Served, register
 
 __all__ = ["DuplicateCallIds", "FinishMismatch", "ManyParallelCalls", "MissingCallId", "MissingFunction", "UnknownTool"]
+
+
+def _blocks(served: Served) -> list[Json]:
+    """The calls of an Anthropic message."""
+    return [block for block in served.payload["content"] if block["type"] == "tool_use"]
+
+
+def _function_calls(served: Served) -> list[Json]:
+    """The calls of a response of Gemini's."""
+    return [part["functionCall"] for part in served.payload["candidates"][0]["content"]["parts"] if "functionCall" in part]
 
 
 class _SpoilsCalls(SpoilsChoice):
@@ -94,7 +105,7 @@ class DuplicateCallIds(_SpoilsCalls):
         happens="Compatible servers in front of models that know no ids; the SDK gives None.",
         agent_should="Make up an id, and use it in history for the call and its result alike.",
         answer="tool_calls",
-        apis=OPENAI,
+        apis=OPENAI | ANTHROPIC,
         **often(CONTENT, 0.01, harm=2),
     )
 )
@@ -111,6 +122,13 @@ class MissingCallId(_SpoilsCalls):
                 call["id"] = None if self.id == "null" else ""
         return calls
 
+    def spoil(self, served: Served) -> Exchange:
+        """Anthropic's calls are blocks among others."""
+        if served.api != "anthropic.messages":
+            return super().spoil(served)
+        self.calls(_blocks(served))
+        return served.encoded(served.payload)
+
 
 @register(
     Row(
@@ -125,7 +143,7 @@ class MissingCallId(_SpoilsCalls):
         agent_should="Not touch what is not there; drop the call from history and ask again.",
         answer="tool_calls",
         outcome_unknown=True,
-        apis=CHAT_ONLY,
+        apis=CHAT_ONLY | ANTHROPIC | GEMINI,
         **often(CONTENT, 0.003, harm=2),
     )
 )
@@ -134,6 +152,15 @@ class MissingFunction(_SpoilsCalls):
 
     def calls(self, calls: list[Json]) -> list[Json]:
         return [{"id": call["id"], "type": "function"} for call in calls]
+
+    def spoil(self, served: Served) -> Exchange:
+        """Anthropic and Gemini have the name in the call itself."""
+        if served.api == "openai.chat":
+            return super().spoil(served)
+        for call in _blocks(served) if served.api == "anthropic.messages" else _function_calls(served):
+            for name in ("name", "input", "args"):
+                call.pop(name, None)
+        return served.encoded(served.payload)
 
 
 @register(
@@ -172,7 +199,7 @@ class ManyParallelCalls(_SpoilsCalls):
         happens="Compatible servers that say stop for every answer.",
         agent_should="Go by the calls, not by the reason.",
         answer="tool_calls",
-        apis=CHAT_ONLY,
+        apis=CHAT_ONLY | ANTHROPIC,
         **often(CONTENT, 0.01, harm=2),
     )
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Literal
 
-from agentlab_faults.catalogue.apis import OPENAI
+from agentlab_faults.catalogue.apis import OPENAI, WRITTEN
 from agentlab_faults.catalogue.rates import CONTENT, RETRIED, often
 from agentlab_faults.catalogue.tool_arguments import SpoilsArguments
 from agentlab_faults.fault import Row, register
@@ -34,7 +34,6 @@ def _other(value: Any) -> Any:
         happens="A gateway encodes arguments that were encoded already.",
         agent_should="Decode once more if that gives an object, and log it; else return the error and let the model try again.",
         answer="tool_calls",
-        apis=OPENAI,
         **often(CONTENT, 0.01, harm=2),
     )
 )
@@ -106,7 +105,7 @@ class WrongTypes(SpoilsArguments):
         happens="A model corrects itself in the middle of a call.",
         agent_should="Parse with a hook that refuses repeated keys, at least for tools that write.",
         answer="tool_calls",
-        apis=OPENAI,
+        apis=WRITTEN,
         **often(CONTENT, 0.002, harm=3),
     )
 )
@@ -131,7 +130,7 @@ class DuplicateKeys(SpoilsArguments):
         happens="A model computes an amount that does not exist.",
         agent_should="Parse with a constant hook that raises, and return the error as the tool's result.",
         answer="tool_calls",
-        apis=OPENAI,
+        apis=WRITTEN,
         **often(CONTENT, 0.002, harm=3),
     )
 )

@@ -22,6 +22,7 @@ __all__ = ["DeepNesting", "EmptyJson", "HtmlAsJson", "InvalidUtf8", "TrailingGar
         why="The page is not the provider's; the next answer is.",
         happens="A gateway sets its usual content type on its upstream's error page.",
         agent_should="Catch ValueError round the call as well as the SDK's errors, and retry.",
+        streamed="no",
         **often(CONTENT, 0.01, harm=2),
     )
 )
@@ -44,6 +45,7 @@ class HtmlAsJson(Body):
         happens="A gateway or proxy cuts a body at its buffer's end and sets Content-Length to what is left.",
         agent_should="Catch ValueError round the call as well as the SDK's errors (the SDK lets the JSON error out raw), and retry.",
         outcome_unknown=True,
+        streamed="no",
         **often(CONTENT, 0.05, harm=2),
     )
 )
@@ -66,6 +68,7 @@ class TruncatedJson(Spoils):
         happens="A gateway loses its upstream after it has sent the headers of a success.",
         agent_should="Treat it as a failed try and retry.",
         outcome_unknown=True,
+        streamed="no",
         **often(CONTENT, 0.03, harm=2),
     )
 )
@@ -88,6 +91,7 @@ class EmptyJson(Body):
         happens="A proxy appends a comment or a second document to the body.",
         agent_should="Catch ValueError round the call and retry.",
         outcome_unknown=True,
+        streamed="no",
         **often(CONTENT, 0.01, harm=2),
     )
 )
@@ -110,6 +114,7 @@ class TrailingGarbage(Spoils):
         happens="A gateway cuts a character in two where it joins chunks, or mixes up encodings.",
         agent_should="Catch ValueError round the call (UnicodeDecodeError is one) and retry.",
         outcome_unknown=True,
+        streamed="no",
         **often(CONTENT, 0.005, harm=2),
     )
 )
@@ -132,6 +137,7 @@ class InvalidUtf8(Spoils):
         why="The next answer is a completion.",
         happens="A hostile or broken gateway sends JSON that is deeper than any parser's stack.",
         agent_should="Catch RecursionError round the call: it is a RuntimeError, neither a ValueError nor the SDK's.",
+        streamed="no",
         **often(CONTENT, 0.001, harm=2),
     )
 )

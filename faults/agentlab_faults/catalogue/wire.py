@@ -1,7 +1,4 @@
-"""How OpenAI-compatible providers answer on the wire: error bodies, headers, and good answers with another body.
-
-The shapes are those of the wire catalogue's samples of OpenAI's errors: an object `error` with message, type, param and code.
-"""
+"""How providers answer on the wire: the headers of the API that was called, and good answers with another body."""
 
 from __future__ import annotations
 
@@ -12,10 +9,10 @@ from dataclasses import replace
 from itertools import takewhile
 from typing import Any
 
+from agentlab_faults.dialects.errors import voice_of
 from agentlab_faults.exchange import Exchange, Part, Pause, WireRequest
-from agentlab_faults.fault import Replaces
 
-__all__ = ["HTML", "JSON_TYPE", "Answers", "Json", "encode", "halves", "rebodied", "request_json", "status_answer"]
+__all__ = ["HTML", "JSON_TYPE", "Json", "encode", "halves", "rebodied", "request_id", "request_json", "status_answer"]
 
 Json = dict[str, Any]
 Headers = tuple[tuple[str, str], ...]
@@ -60,14 +57,18 @@ def status_answer(
     content_type: str = JSON_TYPE,
     headers: Iterable[tuple[str, str]] = (),
 ) -> Exchange:
-    """An answer with the headers that each answer of OpenAI has; `latency` is in virtual seconds."""
+    """An answer with the headers that each error of the called provider has; `latency` is in virtual seconds."""
     common = (
         ("content-type", content_type),
         ("content-length", str(len(body))),
-        ("x-request-id", "req_" + hashlib.sha256(request.body).hexdigest()[:32]),
-        ("openai-version", "2020-10-01"),
+        *voice_of(request).headers(request_id(request)),
     )
     return Exchange(status=status, headers=(*common, *headers), body=(body,) if body else (), before=(Pause(latency),))
+
+
+def request_id(request: WireRequest) -> str:
+    """What an answer's request id is made of: equal requests have equal ones."""
+    return hashlib.sha256(request.body).hexdigest()[:32]
 
 
 def rebodied(exchange: Exchange, *parts: Part, content_type: str | None = None, length: int | None = -1) -> Exchange:
@@ -93,41 +94,3 @@ def _with(headers: Headers, name: str, value: str | None) -> Headers:
     if not any(known.lower() == name for known, _ in headers):
         return (*headers, (name, value))
     return tuple((known, value if known.lower() == name else old) for known, old in headers)
-
-
-def _first_tool(asked: Json) -> str:
-    """The name of the first tool that a request offers, whatever its body is like; `tool` if it offers none."""
-    match asked:
-        case {"tools": [{"function": {"name": str(name)}}, *_]}:
-            return name
-    return "tool"
-
-
-class Answers(Replaces):
-    """A status with OpenAI's error object as body. Fields say all; `{model}` and `{tool}` in the message are filled in."""
-
-    status: int
-    message: str
-    kind: str | None = None
-    """The error's `type`."""
-    code: str | int | None = None
-    param: str | None = None
-    retry_after: float | None = None
-    """Seconds, as the header Retry-After; None for no such header."""
-    latency: float = 0.2
-    """Virtual seconds until the answer comes."""
-
-    def payload(self, message: str) -> Json:
-        """The body, its message filled in."""
-        return {"error": {"message": message, "type": self.kind, "param": self.param, "code": self.code}}
-
-    def extra_headers(self) -> tuple[tuple[str, str], ...]:
-        """Headers beyond the usual ones."""
-        return () if self.retry_after is None else (("retry-after", f"{self.retry_after:g}"),)
-
-    def answer(self, request: WireRequest) -> Exchange:
-        """The error, with the usual headers."""
-        asked = request_json(request)
-        message = self.message.replace("{model}", str(asked.get("model", "unknown"))).replace("{tool}", _first_tool(asked))
-        body = encode(self.payload(message))
-        return status_answer(request, self.status, body, latency=self.latency, headers=self.extra_headers())

@@ -43,6 +43,7 @@ class Body(Replaces):
         why="The page is not the provider's; the next answer is.",
         happens="A captive portal, a login proxy or a maintenance page answers 200 in the provider's place.",
         agent_should="Check what the call returned: the SDK hands the page out as a plain str, without any error.",
+        streamed="no",
         **often(CONTENT, 0.04, harm=3),
     )
 )
@@ -67,6 +68,7 @@ class HtmlPage(Body):
         why="The next answer has a body.",
         happens="A health check or a misrouted path answers in the provider's place.",
         agent_should="Check what the call returned: the SDK hands out an empty str, without any error.",
+        streamed="no",
         **often(CONTENT, 0.01, harm=3),
     )
 )
@@ -91,6 +93,7 @@ class EmptyText(Body):
         why="The next answer is a completion.",
         happens="A gateway's plugin or a test double returns its own value in place of the completion.",
         agent_should="Check the type of what the call returned before touching it.",
+        streamed="no",
         **often(CONTENT, 0.01, harm=2),
     )
 )
@@ -114,6 +117,7 @@ class OtherJson(Body):
         why="The next answer has choices.",
         happens="A gateway drops every field that it does not know.",
         agent_should="Check that there is a choice before touching it; the SDK fills the gaps with None.",
+        streamed="no",
         **often(CONTENT, 0.01, harm=2),
     )
 )
@@ -135,6 +139,7 @@ class EmptyObject(Body):
         why="The error inside is one that passes.",
         happens="Gateways such as OpenRouter that have sent a success before their upstream failed.",
         agent_should="Look for `error` before using the object: the SDK raises nothing and leaves choices None.",
+        streamed="no",
         **often(CONTENT, 0.08, harm=2),
     )
 )

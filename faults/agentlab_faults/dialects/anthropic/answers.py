@@ -134,9 +134,15 @@ def _block(index: int, block: Json, *, pings: bool) -> Iterator[Json]:
     yield {"type": "content_block_start", "index": index, "content_block": begun}
     if pings:
         yield {"type": "ping"}
-    for delta in _written(block.get("input")) if calls else _said(block["text"]):
+    for delta in _deltas(block):
         yield {"type": "content_block_delta", "index": index, "delta": delta}
     yield {"type": "content_block_stop", "index": index}
+
+
+def _deltas(block: Json) -> Iterator[Json]:
+    if "text" in block:
+        return _said(block["text"])
+    return _written(block["input"]) if "input" in block else iter(())
 
 
 def _said(text: str) -> Iterator[Json]:

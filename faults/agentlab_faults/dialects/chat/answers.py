@@ -87,7 +87,7 @@ def events(payload: Json, body: Mapping[str, Any]) -> list[bytes]:
 
 
 def _choices(payload: Json) -> Iterator[Iterator[Json]]:
-    for choice in payload["choices"]:
+    for choice in payload.get("choices") or ():
         yield _pieces_of(choice)
 
 
@@ -108,8 +108,12 @@ def _pieces_of(choice: Json) -> Iterator[Json]:
 
 
 def _parts_of(call: Json, number: int) -> Iterator[Json]:
-    function = call["function"]
-    yield {"index": number, "id": call["id"], "type": call["type"], "function": {"name": function["name"], "arguments": ""}}
+    begun: Json = {name: call[name] for name in ("id", "type") if name in call}
+    function = call.get("function")
+    if function is None:
+        yield {"index": number, **begun}
+        return
+    yield {"index": number, **begun, "function": {"name": function["name"], "arguments": ""}}
     arguments = function["arguments"]
     for piece in pieces(arguments, 2) if isinstance(arguments, str) else [arguments]:
         yield {"index": number, "function": {"arguments": piece}}

@@ -29,8 +29,8 @@ _FINISHES = {
     "malformed_call": "MALFORMED_FUNCTION_CALL",
 }
 """Why the model stopped, in Google's words; a reason that is not here stands as it is."""
-_EMPTY = ("content_filter", "malformed_call")
-"""Reasons that leave the candidate without any content."""
+_WHOLE = ("stop", "tool_calls", None)
+"""With any other reason a candidate without parts has no content at all."""
 _UNNAMED = re.compile(r"(^|/)gemini-[12]\b")
 """Models that give their calls no ids, and need no signature to take them back."""
 
@@ -49,7 +49,7 @@ def names_calls(model: str) -> bool:
 def render(answer: Answer) -> Json:
     """The body of a response that is not streamed."""
     candidate: Json = {"content": _content(answer), "index": 0}
-    if answer.finish in _EMPTY and not candidate["content"].get("parts"):
+    if answer.finish not in _WHOLE and not candidate["content"].get("parts"):
         del candidate["content"]
     if answer.finish is not None:
         candidate["finishReason"] = _FINISHES.get(answer.finish, answer.finish)
@@ -95,7 +95,8 @@ def events(payload: Json) -> list[bytes]:
 def _chunks(payload: Json) -> Iterator[Json]:
     candidates = payload.get("candidates")
     candidate = candidates[0] if isinstance(candidates, list) and candidates else None
-    parts = (candidate.get("content") or {}).get("parts") if isinstance(candidate, dict) else None
+    content = candidate.get("content") if isinstance(candidate, dict) else None
+    parts = content.get("parts") if isinstance(content, dict) else None
     if candidate is None or not isinstance(parts, list):
         yield payload
         return

@@ -6,9 +6,10 @@ from typing import Any
 
 from agentlab_faults.dialects.errors import ProviderError
 
-__all__ = ["Refused", "invalid", "no_such_key", "unknown"]
+__all__ = ["Refused", "invalid", "no_such_key", "quota_details", "unknown"]
 
 Json = dict[str, Any]
+_RPC = "type.googleapis.com/google.rpc"
 _BAD_KEY = "API key not valid. Please pass a valid API key."
 
 
@@ -36,14 +37,27 @@ def unknown(name: str, at: str = "") -> Refused:
 def no_such_key(service: str) -> Refused:
     """A key that cannot be one."""
     info = {
-        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+        "@type": f"{_RPC}.ErrorInfo",
         "reason": "API_KEY_INVALID",
         "domain": "googleapis.com",
         "metadata": {"service": service},
     }
-    words = {"@type": "type.googleapis.com/google.rpc.LocalizedMessage", "locale": "en-US", "message": _BAD_KEY}
+    words = {"@type": f"{_RPC}.LocalizedMessage", "locale": "en-US", "message": _BAD_KEY}
     return Refused(_BAD_KEY, details=(info, words))
 
 
 def _bad_request(violation: Json) -> Json:
-    return {"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": [violation]}
+    return {"@type": f"{_RPC}.BadRequest", "fieldViolations": [violation]}
+
+
+def quota_details(quota: str, value: str, model: str, again: float | None) -> tuple[Json, ...]:
+    """What an error says of a quota that is used up: which one, where to read of it, and in how many seconds to come `again`."""
+    violation = {
+        "quotaMetric": "generativelanguage.googleapis.com/generate_content_free_tier_requests",
+        "quotaId": quota,
+        "quotaDimensions": {"location": "global", "model": model},
+        "quotaValue": value,
+    }
+    link = {"description": "Learn more about Gemini API quotas", "url": "https://ai.google.dev/gemini-api/docs/rate-limits"}
+    info = () if again is None else ({"@type": f"{_RPC}.RetryInfo", "retryDelay": f"{again:g}s"},)
+    return ({"@type": f"{_RPC}.QuotaFailure", "violations": [violation]}, {"@type": f"{_RPC}.Help", "links": [link]}, *info)
