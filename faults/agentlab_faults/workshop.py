@@ -55,7 +55,7 @@ class Workshop:
         run = self._run
         if run.over:
             yield Silence(math.inf)
-        tool = run.setup.tools.get(name)
+        tool = run.setup.tools.get(name) or run.setup.tools.get(run.model.called(call_id) or "")
         if tool is None:
             run.fail(f"The agent ran the tool {name!r}, which the suite does not declare; add it under tools: with its effect.")
             yield Silence(math.inf)

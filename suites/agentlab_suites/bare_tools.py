@@ -14,10 +14,11 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from agentlab_faults.tools import hook, hook_at
+from agentlab_faults.tools import adapt_frameworks, hook, hook_at, is_seamed_tool
 from agentlab_faults.tools.seams import Hooked
 
 from agentlab_suites.agents import Agent
+from agentlab_suites.framework_tools import tools_built_by, tools_within
 from agentlab_suites.load import LoadedSuite
 
 __all__ = ["Bare", "find_bare_tools", "hook_tools", "refuse_unseamed"]
@@ -162,11 +163,15 @@ def refuse_unseamed(loaded: LoadedSuite, agent: Agent, found: dict[str, Bare]) -
     """Raise BadSuite for a script that calls a tool which no seam reaches: it would run for real."""
     if _is_ours(agent):
         return
-    own = set() if agent.module is None else _seamed_by_us(agent.module)
+    adapt_frameworks()
+    unseen = {tool for tool, keys in loaded.suite.tools.items() if keys.at is None} - found.keys()
+    for search in (_seamed_in_modules, tools_built_by):
+        if unseen:
+            unseen -= search(agent)
     for name, scenario in loaded.suite.scenarios.items():
         for n, turn in enumerate(scenario.script):
             for tool, _ in turn.calls:
-                if loaded.suite.tools[tool].at is None and tool not in found and tool not in own:
+                if tool in unseen:
                     keys = loaded.suite.tools[tool]
                     raise loaded.bad(
                         f"The script calls {tool!r}, but nothing of {agent.name!r} by that name can be hooked, so it would run for real; "
@@ -186,8 +191,8 @@ def _is_ours(agent: Agent) -> bool:
 
 
 def _is_tool(value: Any) -> bool:
-    """Whether it is a tool of our runtime, whose one way in is a seam."""
-    return any(cls.__module__ == "agentlab.tools" and cls.__name__ == "Tool" for cls in type(value).__mro__)
+    """Whether it is a tool of our runtime or of a framework, whose one way in is a seam."""
+    return is_seamed_tool(value) or any(cls.__module__ == "agentlab.tools" and cls.__name__ == "Tool" for cls in type(value).__mro__)
 
 
 def _names_a_tool(place: str, tool: str) -> bool:
@@ -200,10 +205,12 @@ def _names_a_tool(place: str, tool: str) -> bool:
     return _is_tool(found) and found.name == tool
 
 
-def _seamed_by_us(module: types.ModuleType) -> set[str]:
-    """The names of our runtime's tools that the agent's package has in its modules, their classes, lists and dicts."""
-    held = (value for place in _package(module) for value in list(vars(place).values()))
-    return {found.name for value in held for found in _tools_in(value, _DEEPEST)}
+def _seamed_in_modules(agent: Agent) -> set[str]:
+    """The names of our runtime's tools, and of the frameworks', that the agent's package has in its modules."""
+    if agent.module is None:
+        return set()
+    held = [value for place in _package(agent.module) for value in list(vars(place).values())]
+    return tools_within(held) | {found.name for value in held for found in _tools_in(value, _DEEPEST)}
 
 
 def _tools_in(held: Any, deepest: int) -> Iterator[Any]:

@@ -6,7 +6,15 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-__all__ = ["WithHistory", "caller_of"]
+__all__ = ["WithHistory", "caller_of", "kind_of"]
+
+_KINDS = {
+    ("pydantic_ai.agent.abstract", "AbstractAgent"): "pydantic-ai agent",
+    ("agents.agent", "Agent"): "openai-agents agent",
+    ("langgraph.pregel.protocol", "PregelProtocol"): "langgraph graph",
+    ("langchain_core.runnables.base", "Runnable"): "langchain runnable",
+}
+"""Classes that are agents, by module and name; a class of the user's own counts by the one it derives from."""
 
 
 class WithHistory:
@@ -49,34 +57,83 @@ class _PydanticAI:
 class _OpenAIAgents:
     def __init__(self, agent: Any) -> None:
         self._agent = agent
-        self._messages: list[Any] = []
+        self._items: list[Any] = []
 
     async def __call__(self, prompt: str) -> Any:
         runner = sys.modules["agents"].Runner
-        result = await runner.run(self._agent, [*self._messages, {"role": "user", "content": prompt}])
-        self._messages = result.to_input_list()
+        result = await runner.run(self._agent, [*self._items, {"role": "user", "content": prompt}])
+        self._items = result.to_input_list()
         return result
 
 
-class _LangChain:
-    def __init__(self, runnable: Any) -> None:
-        self._runnable = runnable
+class _LangGraph:
+    """A graph whose state has messages. With a checkpointer it remembers by itself, under one thread that begins empty."""
+
+    _THREAD = "agentlab"
+
+    def __init__(self, graph: Any) -> None:
+        self._graph = graph
         self._messages: list[Any] = []
+        saver = getattr(graph, "checkpointer", None)
+        self._saver = None if isinstance(saver, bool) else saver
+        self._config = None if self._saver is None else {"configurable": {"thread_id": self._THREAD}}
+        self._began = False
 
     async def __call__(self, prompt: str) -> Any:
-        result = await self._runnable.ainvoke({"messages": [*self._messages, {"role": "user", "content": prompt}]})
-        if isinstance(result, dict) and isinstance(result.get("messages"), list):
+        if self._saver is not None and not self._began:
+            await self._saver.adelete_thread(self._THREAD)
+        self._began = True
+        result = await self._graph.ainvoke({"messages": [*self._messages, {"role": "user", "content": prompt}]}, self._config)
+        if self._saver is None and isinstance(result, dict) and isinstance(result.get("messages"), list):
             self._messages = result["messages"]
         return result
 
 
+class _LangChain:
+    """Any other runnable. What it takes is what its input schema says: a text, messages, or an object with one of either or both."""
+
+    def __init__(self, runnable: Any) -> None:
+        self._runnable = runnable
+        schema = runnable.get_input_jsonschema()
+        self._takes_text = schema.get("type") == "string"
+        fields: dict[str, Any] = schema.get("properties", {})
+        texts = [name for name, field in fields.items() if field.get("type") != "array"]
+        self._text = next((name for name in texts if name in schema.get("required", ())), texts[0] if texts else None)
+        self._history = next((name for name, field in fields.items() if field.get("type") == "array"), None)
+        self._messages: list[Any] = []
+
+    async def __call__(self, prompt: str) -> Any:
+        asked = {"role": "user", "content": prompt}
+        result = await self._runnable.ainvoke(self._input(prompt, asked))
+        from agentlab_suites.replies import text_of  # noqa: PLC0415 - as above
+
+        self._messages += [asked, {"role": "assistant", "content": text_of(result)}]
+        return result
+
+    def _input(self, prompt: str, asked: dict[str, str]) -> Any:
+        if self._takes_text:
+            return prompt
+        if self._text is None and self._history is None:
+            return [*self._messages, asked]
+        if self._text is None:
+            return {self._history: [*self._messages, asked]}
+        return {self._text: prompt} | ({self._history: list(self._messages)} if self._history else {})
+
+
+def kind_of(target: Any) -> str | None:
+    """The framework's word for the object, if it is an agent by itself; None for anything else."""
+    return next((kind for cls in type(target).__mro__ if (kind := _KINDS.get((cls.__module__, cls.__name__)))), None)
+
+
 def caller_of(target: Any) -> Callable[[str], Any] | None:
     """How to ask an object of a framework; None for anything else (functions that merely live in a framework's module included)."""
-    root = type(target).__module__.partition(".")[0]
-    if root == "pydantic_ai" and hasattr(target, "run"):
-        return _PydanticAI(target)
-    if root == "agents" and hasattr(sys.modules.get("agents"), "Runner") and hasattr(target, "instructions"):
-        return _OpenAIAgents(target)
-    if root.startswith(("langchain", "langgraph")) and hasattr(target, "ainvoke"):
-        return _LangChain(target)
+    match kind_of(target):
+        case "pydantic-ai agent":
+            return _PydanticAI(target)
+        case "openai-agents agent":
+            return _OpenAIAgents(target)
+        case "langgraph graph" if "messages" in getattr(target, "channels", ("messages",)):
+            return _LangGraph(target)
+        case "langgraph graph" | "langchain runnable":
+            return _LangChain(target)
     return None

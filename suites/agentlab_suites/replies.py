@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
 
 __all__ = ["EMPTY", "Reply", "read_reply", "text_of"]
 
@@ -45,27 +46,39 @@ def read_reply(value: Any) -> Reply:
 
 
 def text_of(value: Any) -> str:
-    """A str; else its `.text`, `.output`, `.final_output`; else the content of the last message. Empty for nothing."""
+    """A str; else its `.text`, `.output`, `.final_output`, or the keys of these names; else the content of the last message.
+
+    Empty for nothing. What is no text is written as JSON.
+    """
     if value is None or isinstance(value, str):
         return value or ""
-    for name in ("text", "output", "final_output"):
-        found = getattr(value, name, None)
-        if found is not None and not callable(found):
+    for name in ("text", "output", "final_output", "structured_response"):
+        found = _part(value, name)
+        if found is not None and (isinstance(found, str) or not callable(found)):  # langchain's text is a str that can be called
             return _as_text(found)
-    messages = value.get("messages") if isinstance(value, dict) else getattr(value, "messages", None)
-    last = messages[-1] if isinstance(messages, list) and messages else value
-    content = last.get("content") if isinstance(last, dict) and "content" in last else getattr(last, "content", last)
-    return _as_text(content)
+    messages = _part(value, "messages")
+    if isinstance(messages, list) and messages:
+        return text_of(messages[-1])
+    content = _part(value, "content")
+    return _as_text(value if content is None and not _has(value, "content") else content)
+
+
+def _part(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, dict) else getattr(value, name, None)
+
+
+def _has(value: Any, name: str) -> bool:
+    return name in value if isinstance(value, dict) else hasattr(value, name)
 
 
 def _as_text(value: Any) -> str:
     if value is None or isinstance(value, str):
-        return value or ""
+        return str(value or "")
     if isinstance(value, list) and all(isinstance(part, dict) and isinstance(part.get("text"), str) for part in value):
         return "".join(part["text"] for part in value)
     if isinstance(value, BaseModel):
         return value.model_dump_json()
-    return json.dumps(value, ensure_ascii=False, default=str)
+    return json.dumps(to_jsonable_python(value, serialize_unknown=True), ensure_ascii=False)
 
 
 def _word(value: Any) -> str:

@@ -157,5 +157,5 @@ def project(tmp_path: Path) -> Project:
     made = Project(tmp_path)
     made.write("agents.py", AGENTS)
     made.write("shop.suite.yaml", SUITE)
-    made.write("pytest.ini", "[pytest]\naddopts = -p no:cacheprovider -p no:randomly -p no:asyncio\n")
+    made.write("pytest.ini", "[pytest]\naddopts = -p no:cacheprovider -p no:randomly -p no:asyncio -p no:langsmith_plugin\n")
     return made

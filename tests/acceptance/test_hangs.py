@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+PATIENCE = "[pytest]\naddopts = -p no:cacheprovider -p no:randomly -p no:asyncio -p no:langsmith_plugin\nagentlab_watchdog = 1\n"
+
 
 def test_an_agent_that_spins_hangs_its_cell_and_the_rest_run(project: Any) -> None:
-    project.write("pytest.ini", "[pytest]\naddopts = -p no:cacheprovider -p no:randomly -p no:asyncio\nagentlab_watchdog = 1\n")
+    project.write("pytest.ini", PATIENCE)
     project.suite("http_500")
     done = project.run("agentlab.cli", "test", "shop.suite.yaml", "--agent", "agents.py:spins")
     outcomes = project.outcomes()
@@ -16,7 +18,7 @@ def test_an_agent_that_spins_hangs_its_cell_and_the_rest_run(project: Any) -> No
 
 
 def test_an_agent_that_waits_for_a_real_thread_is_ended_and_the_results_so_far_are_kept(project: Any) -> None:
-    project.write("pytest.ini", "[pytest]\naddopts = -p no:cacheprovider -p no:randomly -p no:asyncio\nagentlab_watchdog = 1\n")
+    project.write("pytest.ini", PATIENCE)
     project.suite("tool_exception")
     done = project.run("agentlab.cli", "test", "shop.suite.yaml", "--agent", "agents.py:waits_for_a_real_thread")
     assert done.returncode == 3, done.stdout + done.stderr

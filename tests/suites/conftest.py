@@ -97,7 +97,7 @@ class Shop:
         """A run in a process of its own."""
         for name, value in environment.items():
             self._pytester._monkeypatch.setenv(name, value)
-        return self._pytester.runpytest_subprocess(*arguments)
+        return self._pytester.runpytest_subprocess("-p", "no:langsmith_plugin", *arguments)
 
     def cells(self, place: str = ".agentlab/last/results.jsonl") -> dict[str, dict[str, Any]]:
         """The cells of a results file by id."""

@@ -209,38 +209,5 @@ def test_a_suite_may_not_name_what_is_pythons_own(folder: Path, name: str) -> No
     assert load_agent(name, folder=folder).target is not None
 
 
-# Frameworks, known by their modules' names
-
-
-def framework_class(module: str, **methods: Any) -> Any:
-    return type("Made", (), {"__module__": module, **methods})()
-
-
-def test_a_pydantic_ai_agent_keeps_its_messages() -> None:
-    seen = []
-
-    async def run(self: Any, prompt: str, message_history: Any) -> Any:
-        seen.append(message_history)
-        return SimpleNamespace(output=prompt.upper(), all_messages=lambda: [prompt])
-
-    assert talk_with(framework_class("pydantic_ai.agent", run=run), "a", "b") == ["> a", "A", "> b", "B"]
-    assert seen == [None, ["a"]]
-
-
-def test_an_openai_agents_agent_is_run_by_its_runner(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def run(agent: Any, messages: list[Any]) -> Any:
-        return SimpleNamespace(final_output=f"{len(messages)}", to_input_list=lambda: [*messages, {"role": "assistant", "content": "x"}])
-
-    monkeypatch.setitem(sys.modules, "agents", SimpleNamespace(Runner=SimpleNamespace(run=run)))
-    assert talk_with(framework_class("agents.agent", instructions="be nice"), "a", "b") == ["> a", "1", "> b", "3"]
-
-
-def test_a_langgraph_graph_gets_messages() -> None:
-    async def ainvoke(self: Any, state: dict[str, Any]) -> Any:
-        return {"messages": [*state["messages"], {"role": "assistant", "content": f"{len(state['messages'])}"}]}
-
-    assert talk_with(framework_class("langgraph.graph.state", ainvoke=ainvoke), "a", "b") == ["> a", "1", "> b", "3"]
-
-
 def test_a_function_in_a_frameworks_module_is_no_framework() -> None:
     assert frameworks.caller_of(plain) is None

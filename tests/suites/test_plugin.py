@@ -293,7 +293,8 @@ def test_the_plugin_is_silent_and_light_while_it_is_unused(shop: Any) -> None:
         "    assert loaded & {'agentlab_faults', 'agentlab_reports', 'openai', 'httpx2', 'yaml', 'pydantic', 'jinja2'} == set()\n"
         "    assert {name for name in sys.modules if name.startswith('agentlab')} == {'agentlab_suites', 'agentlab_suites.plugin'}\n",
     )
-    result = shop.apart("-q", "-p", "no:randomly", "-p", "no:xdist", "-p", "no:hypothesispytest", "-p", "no:pytest_httpx")
+    others = ("randomly", "xdist", "hypothesispytest", "pytest_httpx", "langsmith_plugin")
+    result = shop.apart("-q", *(word for name in others for word in ("-p", f"no:{name}")))
     assert result.ret == 0
     assert "agentlab" not in result.stdout.str()
 

@@ -74,6 +74,10 @@ class ScriptedModel:
         """A tool's body is about to run at the seam. Returns the execution's id. `call_id` is the model's, or None if it is not known."""
         return self._seam.started(name, arguments, call_id)
 
+    def called(self, call_id: str | None) -> str | None:
+        """The tool that the model called by this id; None if the id is not the model's."""
+        return self._seam.tool_of(call_id)
+
     def tool_ended(self, execution: str, end: End, value: Any = None) -> None:
         """The execution ended, and the agent got `value`."""
         self._seam.ended(execution, end, value)

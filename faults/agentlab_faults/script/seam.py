@@ -71,6 +71,11 @@ class Seam:
         found = self._all[int(execution.removeprefix("exec_"))]
         found.end, found.value = end, value
 
+    def tool_of(self, call_id: str | None) -> str | None:
+        """The tool that the model called by this id."""
+        call = self._calls.get(call_id) if call_id is not None else None
+        return call.tool if call is not None else None
+
     def ran(self, call_id: str) -> bool:
         """Whether an execution is tied to this call."""
         return call_id in self._of

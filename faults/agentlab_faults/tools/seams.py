@@ -1,7 +1,7 @@
 """Seams: how executions of tools get to the hub.
 
 Three ways: the decorator `tool` in the user's code; `hook`, which swaps a plain function's code in place, so that every alias and registry
-that holds the function follows without a change to the user's code; and adapters that know a framework by its module's name.
+that holds the function follows without a change to the user's code; and the frameworks' own seams (`agentlab_faults.tools.adapters`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, TypeVar, cast
 
 from agentlab_faults.tools import hub
 
-__all__ = ["Hooked", "adapt_frameworks", "hook", "hook_at", "tool"]
+__all__ = ["Hooked", "hook", "hook_at", "tool"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 _hooked: dict[int, _Seam] = {}
@@ -192,23 +192,3 @@ def hook_at(path: str, name: str) -> Hooked:
     for part in attribute.split("."):
         target = getattr(target, part)
     return hook(target, name)
-
-
-def adapt_frameworks() -> None:
-    """Put seams into the agent frameworks that are loaded by now. Cheap when there is nothing new to do."""
-    runtime = sys.modules.get("agentlab.tools")
-    if runtime is not None:
-        _adapt_agentlab(runtime.Tool)
-
-
-def _adapt_agentlab(cls: Any) -> None:
-    original = cls.call
-    if hasattr(original, "agentlab_seam"):
-        return
-
-    @functools.wraps(original)
-    async def call(self: Any, arguments: dict[str, Any], call_id: str | None = None) -> Any:
-        return await hub.around(self.name, arguments, call_id, lambda: original(self, arguments, call_id))
-
-    call.agentlab_seam = True  # type: ignore[attr-defined]  # a mark for the next look
-    cls.call = call
