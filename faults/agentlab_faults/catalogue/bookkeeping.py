@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any, Literal
 
-from agentlab_faults.catalogue.apis import GEMINI, OPENAI
+from agentlab_faults.catalogue.apis import OPENAI
 from agentlab_faults.catalogue.completions import SpoilsChoice
 from agentlab_faults.catalogue.rates import CONTENT, HARMLESS, often
 from agentlab_faults.catalogue.wire import Json
 from agentlab_faults.dialects import Answer, Usage
-from agentlab_faults.exchange import Exchange
-from agentlab_faults.fault import Rewrites, Row, Served, register
+from agentlab_faults.fault import Rewrites, Row, register
 
 __all__ = ["CreatedSkewed", "ModelMismatch", "ThinkTags", "UsageBogus", "UsageMissing", "UsageZero"]
 
@@ -117,7 +115,7 @@ class ModelMismatch(Rewrites):
         why="The answer does not depend on the provider's clock.",
         happens="A server's clock is wrong, or a gateway serves from its cache.",
         agent_should="Never use the provider's time for ordering or expiry.",
-        apis=OPENAI | GEMINI,
+        apis=OPENAI,
         **often(CONTENT, 0.002, harm=1),
     )
 )
@@ -128,13 +126,6 @@ class CreatedSkewed(Rewrites):
 
     def rewrite(self, answer: Answer) -> Answer:
         return replace(answer, created=answer.created + self.ahead)
-
-    def spoil(self, served: Served) -> Exchange:
-        """Gemini's time is one that it tells on Vertex only."""
-        if served.api != "gemini.generate":
-            return super().spoil(served)
-        made = datetime.fromtimestamp(served.answer.created + self.ahead, UTC).strftime("%Y-%m-%dT%H:%M:%S.000000Z")
-        return served.encoded(served.payload | {"createTime": made})
 
 
 @register(
