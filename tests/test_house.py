@@ -13,7 +13,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from agentlab_suites.model import Budget, Check, Defaults, Fallback, GateKeys, JsonCheck, Scenario, Skip, Suite, ToolKeys, Turn, Under
+from agentlab_suites.model import (
+    Budget,
+    Check,
+    Defaults,
+    Fallback,
+    GateKeys,
+    JsonCheck,
+    ProviderKeys,
+    Scenario,
+    Skip,
+    Suite,
+    ToolKeys,
+    Turn,
+    Under,
+)
 
 from agentlab import cli
 
@@ -208,7 +222,7 @@ def test_the_documentation_names_every_key_of_a_suite_and_every_command() -> Non
     text = (ROOT / "docs" / "suites.md").read_text()
     keys = {
         field.alias or name
-        for model in (Suite, Scenario, ToolKeys, GateKeys, Defaults, Budget, Fallback, Check, JsonCheck, Turn, Under, Skip)
+        for model in (Suite, Scenario, ProviderKeys, ToolKeys, GateKeys, Defaults, Budget, Fallback, Check, JsonCheck, Turn, Under, Skip)
         for name, field in model.model_fields.items()
     }
     assert [key for key in sorted(keys) if not re.search(rf"(?<![\w.]){re.escape(key)}(?![\w])", text)] == []

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agentlab.commands.chaos_options import Options
+from agentlab.commands.chaos_source import source_of
 from agentlab.commands.console import CommandError
 
 if TYPE_CHECKING:
     from agentlab_faults.proxy import Plan
-    from agentlab_faults.script import ScriptSpec
 
 __all__ = ["chaos"]
 
@@ -23,6 +23,14 @@ def chaos(
         list[str] | None, typer.Argument(metavar="[-- CMD...]", help="The app to run; without it the server runs alone until Ctrl-C.")
     ] = None,
     script: Annotated[Path | None, typer.Option(metavar="FILE", help="Answer by itself, from a script (examples/order.yaml).")] = None,
+    upstream: Annotated[str | None, typer.Option(metavar="URL", help="Pass requests on to a real provider.")] = None,
+    replay: Annotated[Path | None, typer.Option(metavar="FILE", help="Answer from a cassette.")] = None,
+    record: Annotated[Path | None, typer.Option(metavar="FILE", help="With --upstream: keep what it answers as a cassette.")] = None,
+    max_requests: Annotated[int, typer.Option(metavar="N", min=1, help="With --upstream: pass on no more than this.")] = 200,
+    max_cost: Annotated[
+        float | None, typer.Option(metavar="DOLLARS", min=0, help="With --upstream: spend no more than this; needs --price.")
+    ] = None,
+    price: Annotated[str | None, typer.Option(metavar="IN/OUT", help="Dollars for a million tokens, in and out: 0.15/0.60.")] = None,
     faults: Annotated[list[str] | None, typer.Option(metavar="GLOB", help="Which faults, by turns; may be repeated.")] = None,
     mode: Annotated[str | None, typer.Option(metavar="NAME", help="A degradation mode instead of faults.")] = None,
     rate: Annotated[
@@ -48,6 +56,8 @@ def chaos(
       agentlab chaos --script order.yaml --mode flaky-network -o results.jsonl -- npm start
       agentlab chaos --script order.yaml --faults 'http_5*' --rate 0.3 --port 8080
       curl http://127.0.0.1:8080/_agentlab/faults
+      agentlab chaos --upstream https://api.openai.com --record order.jsonl --max-requests 20 -- python app.py
+      agentlab chaos --replay order.jsonl --faults 'http_5*' -- python app.py
 
     \b
     Exit codes: with CMD its own (128 + N if signal N ended it), or 3 if it ended with 0 although the script lacked what it asked for;
@@ -57,7 +67,15 @@ def chaos(
 
     options = Options(
         command=tuple(command or ()),
-        script=_script(script),
+        source=source_of(
+            script=script,
+            replay=replay,
+            upstream=upstream,
+            record=record,
+            max_requests=max_requests,
+            max_cost=max_cost,
+            price=price,
+        ),
         plan=_plan(faults or [], mode, rate),
         seed=seed,
         port=port,
@@ -65,22 +83,8 @@ def chaos(
         allow_hosts=frozenset(allow_host or ()),
         output=output,
         as_json=as_json,
-        name=script.stem if script is not None else "chaos",
     )
     return asyncio.run(run_session(options))
-
-
-def _script(path: Path | None) -> ScriptSpec:
-    """The script. Raises CommandError if there is none, or if it cannot be read."""
-    from agentlab_suites.problems import BadInput
-    from agentlab_suites.script_file import load_script
-
-    if path is None:
-        raise CommandError("Say who answers the app: --script FILE answers from a script.")
-    try:
-        return load_script(path)
-    except BadInput as error:
-        raise CommandError(str(error)) from error
 
 
 def _plan(faults: list[str], mode: str | None, rate: float | None) -> Plan:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 __all__ = ["CONTROL", "app_environment"]
 
@@ -20,18 +21,44 @@ _PLACEHOLDER = "sk-agentlab-scripted-provider"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-def app_environment(given: Mapping[str, str], origin: str, *, placeholder_keys: bool) -> dict[str, str]:
-    """The app's environment. `origin` is the server's (`http://127.0.0.1:8080`); `placeholder_keys` where no real provider is asked."""
-    environment = dict(given)
-    environment.update(dict.fromkeys(_WITH_V1, f"{origin}/v1"))
-    environment.update(dict.fromkeys(_BARE, origin))
-    environment.update({name: origin for name in _IF_SET if name in given})
+_OF_HOST = (
+    ("openai.com", ("OPENAI_",)),
+    ("anthropic.com", ("ANTHROPIC_",)),
+    ("googleapis.com", ("GOOGLE_", "GEMINI_")),
+    ("groq.com", ("GROQ_",)),
+    ("mistral.ai", ("MISTRAL_",)),
+)
+"""Providers that speak their own API only: the end of the host, and how their variables begin."""
+
+
+def app_environment(given: Mapping[str, str], origin: str, *, upstream: str | None = None) -> dict[str, str]:
+    """The app's environment. `origin` is the server's (`http://127.0.0.1:8080`).
+
+    With `upstream`, only that provider's variables are set (all, where it is a gateway), and the app must have its own keys.
+    """
+    base = _base(origin, upstream)
+    places = dict.fromkeys(_WITH_V1, base) | dict.fromkeys(_BARE, base.removesuffix("/v1"))
+    places |= {name: origin for name in _IF_SET if name in given}
+    environment = {**given, **{name: value for name, value in places.items() if _is_of(name, upstream)}}
     environment[CONTROL] = f"{origin}/_agentlab"
     for name in ("NO_PROXY", "no_proxy"):  # a proxy in the environment must not be asked for loopback
         already = [host for host in environment.get(name, "").split(",") if host]
         environment[name] = ",".join(dict.fromkeys([*already, *_LOOPBACK]))
-    if placeholder_keys:
+    if upstream is None:
         environment.update({name: _PLACEHOLDER for name in _KEYS if not environment.get(name)})
         if not (environment.get("GEMINI_API_KEY") or environment.get("GOOGLE_API_KEY")):
             environment["GEMINI_API_KEY"] = _PLACEHOLDER
     return environment
+
+
+def _base(origin: str, upstream: str | None) -> str:
+    """The base URL with the path that the provider's has (`/v1` where its address names none)."""
+    path = urlsplit(upstream).path.rstrip("/") if upstream is not None else ""
+    return origin + (path or "/v1")
+
+
+def _is_of(name: str, upstream: str | None) -> bool:
+    """Whether the variable is one of the provider's; a gateway may be any."""
+    host = urlsplit(upstream).hostname or "" if upstream is not None else ""
+    known = next((prefixes for end, prefixes in _OF_HOST if host == end or host.endswith(f".{end}")), ("",))
+    return name.startswith(known)

@@ -6,6 +6,8 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agentlab.commands.chaos_child import Child, exit_code
@@ -15,8 +17,10 @@ from agentlab.commands.console import SHIP, UNDECIDABLE, CommandError, stderr, s
 
 if TYPE_CHECKING:
     from agentlab_faults.proxy import Front, Scopes, Server
+    from agentlab_faults.proxy.live import Live
+    from agentlab_faults.scrub import Scrubber
 
-    from agentlab.commands.chaos_options import Options
+    from agentlab.commands.chaos_options import Options, Source
 
 __all__ = ["run_session"]
 
@@ -24,25 +28,49 @@ __all__ = ["run_session"]
 async def run_session(options: Options) -> int:
     """Run until the app ends, or until a signal. Returns the exit code."""
     from agentlab_faults.proxy import CannotListen, Front, Scopes, Scripted, Server
+    from agentlab_faults.scrub import Scrubber
     from agentlab_suites.masking import Masker
 
-    teller = Teller(stdout() if options.as_json and not options.command else stderr(), Masker(), as_json=options.as_json)
-    scopes = Scopes(plan=options.plan, scripts=(options.script,), seed=options.seed, tell=teller.entry)
-    front = Front(scopes, Scripted())
+    source, scrubber, mask = options.source, Scrubber(), Masker()
+
+    def clean(text: str) -> str:
+        return scrubber.text(mask(text))
+
+    teller = Teller(stdout() if options.as_json and not options.command else stderr(), clean, as_json=options.as_json)
+    scripts = () if source.script is None else (source.script,)
+    scopes = Scopes(plan=options.plan, scripts=scripts, cassette=source.cassette, seed=options.seed, tell=teller.entry)
+    live = _live(source, scrubber)
+    front = Front(scopes, live or Scripted(), scrubber)
     front.server = server = Server(front, allow_hosts=options.allow_hosts)
     try:
         await server.start(options.listen, options.port)
     except CannotListen as error:
         raise CommandError(str(error)) from error
     try:
-        return await _Session(options, teller, front, server).run()
+        return await _Session(options, teller, front, server, clean).run()
     finally:
         await server.close()
+        if live is not None:
+            await live.close()
+
+
+def _live(source: Source, scrubber: Scrubber) -> Live | None:
+    """The real provider, if one is to answer."""
+    from agentlab_faults.cassette import Recorder
+    from agentlab_faults.proxy.budget import Budget, Purse
+    from agentlab_faults.proxy.live import Live
+
+    if source.upstream is None:
+        return None
+    live = Live(source.upstream, Purse(source.budget or Budget()))
+    if source.record is not None:
+        live.keep = Recorder(source.record, source.name, scrubber)
+    return live
 
 
 class _Session:
-    def __init__(self, options: Options, teller: Teller, front: Front, server: Server) -> None:
-        self._options, self._teller, self._server = options, teller, server
+    def __init__(self, options: Options, teller: Teller, front: Front, server: Server, mask: Callable[[str], str]) -> None:
+        self._options, self._teller, self._server, self._mask = options, teller, server, mask
         self._scopes: Scopes = front.scopes
         self._signal: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
@@ -54,7 +82,29 @@ class _Session:
         code = await (self._with_app() if self._options.command else self._alone())
         self._scopes.finish()
         self._sum_up()
+        if self._options.output is not None:
+            self._write(self._options.output, code)
         return code
+
+    def _write(self, path: Path, code: int) -> None:
+        """Write the results. Raises CommandError if they cannot be written."""
+        from agentlab_reports import write_results
+        from agentlab_suites.conformance import Watched, results_of
+
+        options = self._options
+        watched = Watched(
+            name=options.source.name,
+            agent=" ".join(options.command) or "an app on a socket",
+            seed=options.seed,
+            blows=self._scopes.blows,
+            seconds=self._scopes.now(),
+            exit_code=code if options.command else None,
+        )
+        try:
+            write_results(path, [results_of(watched, self._mask)])
+        except OSError as error:
+            raise CommandError(f"The results cannot be written to {path}: {error.strerror}.") from error
+        self._teller.note(f"results in {path}; agentlab report {path} -o report.html")
 
     @property
     def origin(self) -> str:
@@ -68,7 +118,7 @@ class _Session:
 
     def _greet(self) -> None:
         plan = self._options.plan
-        self._teller.note(f"listening on {self.origin}, answering from a script; {_told(plan.name, plan.rate)}")
+        self._teller.note(f"listening on {self.origin}, {self._options.source.said}; {_told(plan.name, plan.rate)}")
         if plan.left_out:
             self._teller.note(f"left out, since no server can make them: {', '.join(plan.left_out)}")
         if not self._options.command:
@@ -79,7 +129,7 @@ class _Session:
         return SHIP if number == signal.SIGINT else exit_code(-number)
 
     async def _with_app(self) -> int:
-        environment = app_environment(os.environ, self.origin, placeholder_keys=True)
+        environment = app_environment(os.environ, self.origin, upstream=self._options.source.upstream)
         child = await Child.start(self._options.command, environment, keyboard=True)
         waiting = asyncio.ensure_future(child.wait())
         try:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from agentlab_faults.cassette.take import Take
 from agentlab_faults.journal import Event
 from agentlab_faults.ledger import Ledger
 from agentlab_faults.points import Point
@@ -43,6 +44,8 @@ class Setup:
 
     scripts: tuple[ScriptSpec, ...] = ()
     prompts: tuple[str, ...] = ()
+    cassette: tuple[Take, ...] | None = None
+    """A recorded provider instead of a scripted one."""
     tools: Mapping[str, Tool] = field(default_factory=dict)
     deadline: float = 120.0
     """Virtual seconds."""

@@ -11,18 +11,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentlab_faults.calls import Call, fingerprint
+from agentlab_faults.cassette.matching import Player
 from agentlab_faults.dialects import DIALECTS, Dialect
 from agentlab_faults.exchange import Exchange, Pause, WireRequest, differs_after
 from agentlab_faults.fault import Replaces, Spoils
 from agentlab_faults.injector import Target
 from agentlab_faults.intercept import OnEnd, classify
-from agentlab_faults.journal import Answered, Requested
+from agentlab_faults.journal import Answered
 from agentlab_faults.ledger import canonical
+from agentlab_faults.noting import digest, requested, retry_after, silence
 from agentlab_faults.points import Point
 from agentlab_faults.run import LimitPassed, Run
 from agentlab_faults.schedule import Injection
 from agentlab_faults.script import Asked, ScriptMissing
-from agentlab_faults.serving import EPOCH, parsed, serve
+from agentlab_faults.serving import EPOCH, Good, parsed, recorded, serve
 from agentlab_faults.sim.real import get_ident
 from agentlab_faults.tokens import token_answer
 
@@ -104,25 +106,36 @@ class Provider:
         body = dialect.recalled(parsed(request.body), run.memory)
         call = run.calls.place(dialect.api, fingerprint(dialect.conversation(body)))
         model = dialect.model(request, body)
-        run.events.append(_requested(run.now(), self.requests, call, request, model))
+        run.events.append(requested(run.now(), self.requests, call, request, model))
         if self._limit_passed():
             return _SILENT, None
         if run.clean is None:
             self._describe(dialect, body, model)
-        refusal = dialect.refuse(request, body or None, serial=self.requests)
-        asked = run.model.named(dialect.read(body)) if refusal is None else None
+        refusal, asked = self._read(dialect, request, body)
         if asked is not None and not run.strikes and self._ran_unseen(asked):
             return _SILENT, None
         key = hashlib.sha256(dialect.key(request).encode()).hexdigest()[:12]
         injection = run.injector.pick(Target("llm", call.point, call.attempt, run.now(), host=request.host, model=model, key=key))
         if injection is not None and isinstance(injection.fault, Replaces) and _known_here(injection.fault, dialect, request, body):
             answer = self._replaced(injection.fault, request, call)
+        elif run.cassette is not None:
+            answer = self._recorded(dialect, run.cassette, request, body, call, injection)
         elif asked is None:
             answer = _Answer(refusal or _SILENT, spoiled=True)
         else:
             answer = self._served(dialect, asked, request, body, call, injection)
         self._note(dialect, request, call, model, answer)
         return answer.exchange, functools.partial(self._ended, dialect, body, call, self.requests, answer)
+
+    def _read(self, dialect: Dialect, request: WireRequest, body: dict[str, Any]) -> tuple[Exchange | None, Asked | None]:
+        """The provider's refusal, or what is asked of the model. A cassette may hold what no script can: then neither."""
+        try:
+            refusal = dialect.refuse(request, body or None, serial=self.requests)
+        except ScriptMissing:
+            if self._run.cassette is None:
+                raise
+            return None, None
+        return refusal, self._run.model.named(dialect.read(body)) if refusal is None else None
 
     def _note(self, dialect: Dialect, request: WireRequest, call: Call, model: str, answer: _Answer) -> None:
         """Remember the point at its first sight."""
@@ -178,15 +191,28 @@ class Provider:
         run = self._run
         exchange = fault.answer(request)
         clean = run.clean.answers.get(call.point) if run.clean else None
-        unseen = run.struck(fault.row.id, call, changed=clean != _digest(exchange))
+        unseen = run.struck(fault.row.id, call, changed=clean != digest(exchange))
         clean_at = min((spec.latency for spec in run.setup.scripts), default=0.0)
-        return _Answer(exchange, fault.row.id, spoiled=True, tells_at=run.now() + min(_silence(exchange), clean_at), unseen=unseen)
+        return _Answer(exchange, fault.row.id, spoiled=True, tells_at=run.now() + min(silence(exchange), clean_at), unseen=unseen)
 
     def _served(
         self, dialect: Dialect, asked: Asked, request: WireRequest, body: dict[str, Any], call: Call, injection: Injection | None
     ) -> _Answer:
+        created = EPOCH + int(self._run.now())
+        return self._on_its_way(
+            serve(self._run.model, dialect, asked, request, body, serial=self.requests, created=created), call, injection
+        )
+
+    def _recorded(
+        self, dialect: Dialect, cassette: Player, request: WireRequest, body: dict[str, Any], call: Call, injection: Injection | None
+    ) -> _Answer:
+        exchange = cassette.find(dialect.api, request.body).exchange
+        good = recorded(dialect, exchange, request, body, serial=self.requests, latency=exchange.seconds)
+        return self._on_its_way(good, call, injection) if good is not None else _Answer(exchange, spoiled=True)
+
+    def _on_its_way(self, good: Good, call: Call, injection: Injection | None) -> _Answer:
+        """A good answer, and what a fault leaves of it."""
         run = self._run
-        good = serve(run.model, dialect, asked, request, body, serial=self.requests, created=EPOCH + int(run.now()))
         served, said, fault = good.exchange, good.answer, injection.fault if injection else None
         tokens = int(said.usage.total) if said.usage is not None else 0
         self.tokens += tokens
@@ -195,15 +221,15 @@ class Provider:
         self._fakes.update((called.id, called.name) for called in said.calls if called.name in fakes)
         answer = _Answer(served, tokens=tokens, calls=names, text=said.content or "", chunks=_chunks(served) if good.streams else 0)
         if run.clean is None:
-            self.answers.setdefault(call.point, _digest(served))
-        if injection and isinstance(fault, Spoils) and fault.row.acts_on(dialect.api, calls_tools=bool(names), streamed=good.streams):
+            self.answers.setdefault(call.point, digest(served))
+        if injection and isinstance(fault, Spoils) and fault.row.acts_on(good.dialect.api, calls_tools=bool(names), streamed=good.streams):
             answer.exchange = good.spoiled(fault, injection.chunk)
             answer.fault = fault.row.id
-            answer.spoiled = _digest(answer.exchange, timed=False) != _digest(served, timed=False)
+            answer.spoiled = digest(answer.exchange, timed=False) != digest(served, timed=False)
             if answer.spoiled:
                 run.model.spoiled(called.id for called in said.calls)
             answer.tells_at = run.now() + differs_after(answer.exchange, served)
-            answer.unseen = run.struck(fault.row.id, call, changed=_digest(answer.exchange) != _digest(served))
+            answer.unseen = run.struck(fault.row.id, call, changed=digest(answer.exchange) != digest(served))
         return answer
 
     def _ended(self, dialect: Dialect, body: dict[str, Any], call: Call, serial: int, answer: _Answer, end: str) -> None:
@@ -217,7 +243,7 @@ class Provider:
         if end == "abandoned" and answer.unseen is not None and run.now() < answer.tells_at:
             answer.unseen()
         status = answer.exchange.status if end == "delivered" else 0
-        wait = _retry_after(answer.exchange)
+        wait = retry_after(answer.exchange)
         run.events.append(
             Answered(run.now(), serial, call.point, call.attempt, end, status, answer.tokens, answer.fault, wait, answer.calls, answer.text)
         )
@@ -231,38 +257,3 @@ def _known_here(fault: Replaces, dialect: Dialect, request: WireRequest, body: M
 
 def _chunks(exchange: Exchange) -> int:
     return sum(isinstance(part, bytes) for part in exchange.body)
-
-
-def _requested(now: float, serial: int, call: Call, request: WireRequest, model: str) -> Requested:
-    retry = request.headers.get("x-stainless-retry-count", "0")
-    digest = hashlib.sha256(request.body).hexdigest()
-    sdk_retry = int(retry) if retry.isdigit() else 0
-    return Requested(now, serial, call.point, call.attempt, request.host, model, request.library, len(request.body), digest, sdk_retry)
-
-
-def _digest(exchange: Exchange, *, timed: bool = True) -> str:
-    """Equal for exchanges that the agent cannot tell apart, by bytes or (if `timed`) by time."""
-    types = [value for name, value in exchange.headers if name.lower() in ("content-type", "content-encoding")]
-    facts = f"{exchange.status} {types} {exchange.seconds if timed else 0} {exchange.intact} ".encode()
-    return hashlib.sha256(facts + exchange.content).hexdigest()
-
-
-def _silence(exchange: Exchange) -> float:
-    """Virtual seconds until the client sees anything of the exchange."""
-    seconds = 0.0
-    for part in exchange.before:
-        if not isinstance(part, Pause):
-            break
-        seconds += part.seconds
-    return seconds
-
-
-def _retry_after(exchange: Exchange) -> float | None:
-    """Seconds that the answer tells the agent to wait, if it says so in numbers."""
-    told = {name.lower(): value for name, value in exchange.headers}
-    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        try:
-            return float(told[name]) * unit
-        except (KeyError, ValueError):
-            continue
-    return None

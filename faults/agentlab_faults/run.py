@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from agentlab_faults.calls import Call, Calls
+from agentlab_faults.cassette.matching import Player
 from agentlab_faults.injector import Injector
 from agentlab_faults.journal import Event, FaultStruck
 from agentlab_faults.ledger import Ledger
@@ -43,6 +44,7 @@ class Run:
         """Virtual seconds since the run began."""
         self.stop = stop
         self.model = ScriptedModel(setup.scripts, setup.prompts, seamed=setup.tools)
+        self.cassette = Player(setup.cassette) if setup.cassette is not None else None
         self.injector = Injector(schedule)
         self.calls = Calls()
         self.ledger = Ledger()

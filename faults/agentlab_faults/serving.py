@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentlab_faults.dialects import Answer, Dialect, Json
+from agentlab_faults.dialects.understanding import understood
 from agentlab_faults.exchange import Exchange, WireRequest
 from agentlab_faults.fault import Served, Spoils
 from agentlab_faults.script import Asked, ScriptedModel
 
-__all__ = ["EPOCH", "Good", "parsed", "put", "serve"]
+__all__ = ["EPOCH", "Good", "parsed", "put", "recorded", "serve"]
 
 EPOCH = 1_700_000_000
 """The virtual epoch in Unix seconds: 14 November 2023, 22:13:20 UTC."""
@@ -82,6 +83,27 @@ def put(dialect: Dialect, answer: Answer, request: WireRequest, body: Mapping[st
         answer=answer,
         payload=payload,
         exchange=dialect.exchange(payload, body, streams=streams, latency=latency, serial=answer.serial, created=answer.created),
+        streams=streams,
+        latency=latency,
+    )
+
+
+def recorded(
+    dialect: Dialect, exchange: Exchange, request: WireRequest, body: Mapping[str, Any], *, serial: int, latency: float = 0.0
+) -> Good | None:
+    """A real provider's answer as faults take it; None if it is none that this dialect knows (an error, say)."""
+    answer = understood(dialect.api, exchange.content, serial=serial) if exchange.status < 300 else None
+    if answer is None:
+        return None
+    streams = dialect.streams(request, body)
+    payload = dialect.render(answer, body) if streams else parsed(exchange.content)
+    return Good(
+        dialect=dialect,
+        request=request,
+        body=body,
+        answer=answer,
+        payload=payload,
+        exchange=exchange,
         streams=streams,
         latency=latency,
     )

@@ -18,7 +18,7 @@ from agentlab_suites.cell import schedule_weight
 from agentlab_suites.masking import Masker
 from agentlab_suites.plan import Discovered, PlannedCell, Prepared
 
-__all__ = ["header_of", "waived"]
+__all__ = ["fault_info", "header_of", "waived"]
 
 _LIBRARIES = ("agentlab-chaos", "greenlet", "httpx", "httpx2", "openai", "pydantic")
 
@@ -108,10 +108,11 @@ def _pairs(cells: Sequence[PlannedCell]) -> list[Pair]:
 
 
 def _fault_infos(ids: set[str]) -> dict[str, FaultInfo]:
-    return {name: _fault_info(fault) for name, fault in all_faults().items() if name in ids}
+    return {name: fault_info(fault) for name, fault in all_faults().items() if name in ids}
 
 
-def _fault_info(fault: type[Fault]) -> FaultInfo:
+def fault_info(fault: type[Fault]) -> FaultInfo:
+    """A fault's row as results keep it."""
     row = fault.row
     return FaultInfo(
         id=row.id,

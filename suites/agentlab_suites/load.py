@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import re
 import stat
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from agentlab_faults.cassette import Take
 from pydantic import ValidationError
 
 from agentlab_suites import agreement, wording
+from agentlab_suites.cassettes import below, with_cassettes
 from agentlab_suites.model import Suite
 from agentlab_suites.nodes import MAX_BYTES, Node, line_of, parse
 from agentlab_suites.problems import BadSuite
@@ -29,6 +31,8 @@ class LoadedSuite:
     node: Node
     digest: str
     """SHA-256 of the file and of every file that it names."""
+    cassettes: Mapping[str, tuple[Take, ...]] = field(default_factory=dict)
+    """What was recorded, by scenario."""
 
     @property
     def name(self) -> str:
@@ -54,7 +58,8 @@ def load_suite(path: Path | str) -> LoadedSuite:
     for holder, key, child in _prompts(node):
         text = _text_of(path, child, sha)
         holder.value[key] = Node(text, child.line, {})
-    loaded = LoadedSuite(path, _validated(path, node), node, sha.hexdigest())
+    suite, cassettes = with_cassettes(path, node, _validated(path, node), sha)
+    loaded = LoadedSuite(path, suite, node, sha.hexdigest(), cassettes)
     agreement.check(loaded)
     return loaded
 
@@ -92,11 +97,7 @@ def _children(node: Node | None) -> Sequence[Node]:
 
 def _text_of(suite: Path, node: Node, sha: Any) -> str:
     """The text of the file that `file:...` names, which must lie below the suite's folder, links followed."""
-    named = node.value.removeprefix("file:").strip()
-    folder = suite.resolve().parent
-    target = (folder / named).resolve()
-    if not named or not target.is_relative_to(folder):
-        raise BadSuite(suite, node.line, f"{node.value!r} lies outside the suite's folder; keep the file below {folder.name}/.")
+    target = below(suite, node, node.value.removeprefix("file:").strip())
     try:
         if not stat.S_ISREG(target.stat().st_mode):  # reading a named pipe would wait for ever
             raise BadSuite(suite, node.line, f"{node.value!r} is no ordinary file; name a text file.")

@@ -18,6 +18,7 @@ __all__ = [
     "GateKeys",
     "JsonCheck",
     "Prompt",
+    "ProviderKeys",
     "Scenario",
     "Skip",
     "Suite",
@@ -183,6 +184,13 @@ class Skip(_Keys):
     until: dt.date
 
 
+class ProviderKeys(_Keys):
+    """Who answers the agent, where it is no script."""
+
+    cassette: Annotated[str, Field(min_length=1)]
+    """A file below the suite's folder, recorded with `agentlab chaos --record`."""
+
+
 class Scenario(_Keys):
     """One prompt or several turns, the model's script, and what must hold."""
 
@@ -192,7 +200,9 @@ class Scenario(_Keys):
     """What this scenario is played under, instead of the suite's choice."""
     prompt: str | None = None
     turns: Annotated[tuple[PromptField, ...], Field(min_length=1)] | None = None
-    script: Annotated[tuple[Turn, ...], Field(min_length=1)]
+    script: Annotated[tuple[Turn, ...], Field(min_length=1)] = ()
+    provider: ProviderKeys | None = None
+    """A recorded provider instead of a script; what it calls and says is then read into `script`."""
     say_failed: str = "I'm sorry, I could not complete this: a system I need is not available right now."
     say_without: dict[str, str] = {}
     failed_when: Pattern | None = None
@@ -210,6 +220,12 @@ class Scenario(_Keys):
     def _prompt_or_turns(self) -> Self:
         if (self.prompt is None) == (self.turns is None):
             raise ValueError("needs either 'prompt:' or 'turns:'")
+        return self
+
+    @model_validator(mode="after")
+    def _script_or_provider(self) -> Self:
+        if bool(self.script) == (self.provider is not None):
+            raise ValueError("needs either 'script:' or 'provider: {cassette: FILE}'")
         return self
 
     @property

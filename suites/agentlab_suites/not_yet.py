@@ -8,9 +8,9 @@ NOT_YET = {
     "session": "'session:' comes in a later version; a scenario with 'turns:' plays several prompts through one agent today.",
     "arrivals": "'arrivals:' comes with sessions in a later version; take it out.",
     "trials": "'trials:' comes with live providers in a later version; scripted cells are deterministic and are played once.",
-    "provider": "'provider:' comes in a later version (live providers and cassettes); write a 'script:' today.",
+    "provider": "'provider:' belongs to a scenario, as 'provider: {cassette: FILE}'; live providers come in a later version.",
     "live": "'live:' comes in a later version; write a 'script:' today.",
-    "cassette": "'cassette:' comes in a later version; write a 'script:' today.",
+    "cassette": "'cassette:' belongs under a scenario's 'provider:', as 'provider: {cassette: FILE}'.",
     "stores": "'stores:' comes in a later version; faults of Redis and databases cannot be played yet.",
     "documents": "'documents:' comes in a later version; let a tool's 'returns:' hold what the agent reads.",
     "scorecards": "'scorecards:' comes in a later version; use 'expect:' today.",
@@ -23,5 +23,5 @@ NOT_YET_VALUES = {
     "pairs": "'explore: pairs' comes in a later version; singles and modes are played today.",
     "search": "'explore: search' comes in a later version; singles and modes are played today.",
     "store-down": "The mode 'store-down' needs a store, which comes in a later version; take it out.",
-    "live": "'provider: live' comes in a later version; write a 'script:' today.",
+    "live": "'provider: live' comes in a later version; write a 'script:', or 'provider: {cassette: FILE}', today.",
 }

@@ -76,15 +76,10 @@ def scenes(loaded: LoadedSuite, *, watchdog: float | None, hooked: Mapping[str, 
 
 def _scene(loaded: LoadedSuite, name: str, scenario: Scenario, watchdog: float | None, hooked: Mapping[str, str]) -> Scene:
     suite = loaded.suite
-    spec = ScriptSpec(
-        turns=tuple(step_of(turn) for turn in scenario.script),
-        say_failed=scenario.say_failed,
-        say_without=dict(scenario.say_without),
-        failed_when=scenario.failed_when,
-        latency=scenario.latency or suite.defaults.latency,
-    )
+    spec = _spec(scenario, suite.defaults.latency) if scenario.provider is None else None
     setup = Setup(
-        scripts=(spec,),
+        scripts=() if spec is None else (spec,),
+        cassette=loaded.cassettes.get(name),
         prompts=scenario.prompts,
         tools={tool: _tool(tool, keys, hooked.get(tool)) for tool, keys in suite.tools.items()},
         deadline=scenario.deadline or suite.defaults.deadline,
@@ -93,6 +88,16 @@ def _scene(loaded: LoadedSuite, name: str, scenario: Scenario, watchdog: float |
         watchdog=watchdog,
     )
     return Scene(name, scenario, loaded, setup, _case(loaded, scenario))
+
+
+def _spec(scenario: Scenario, latency: float) -> ScriptSpec:
+    return ScriptSpec(
+        turns=tuple(step_of(turn) for turn in scenario.script),
+        say_failed=scenario.say_failed,
+        say_without=dict(scenario.say_without),
+        failed_when=scenario.failed_when,
+        latency=scenario.latency or latency,
+    )
 
 
 def _tool(name: str, keys: ToolKeys, hooked: str | None) -> Tool:

@@ -55,7 +55,8 @@ def _sentence(error: Mapping[str, Any], trail: Trail) -> str:
         case "string_pattern_mismatch":
             return f"{named} is {shown!r}, which does not have the form {context['pattern']}."
         case _ if kind in _MUST_BE:
-            return f"{named} must be {_MUST_BE[kind]}, not {_short(shown)}."
+            later = NOT_YET_VALUES.get(shown) if kind == "model_type" and isinstance(shown, str) else None
+            return later or f"{named} must be {_MUST_BE[kind]}, not {_short(shown)}."
     return f"{named}: {error['msg']}."
 
 

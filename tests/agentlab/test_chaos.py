@@ -100,7 +100,14 @@ def server() -> Iterator[Running]:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ([], r"^Say who answers the app: --script FILE answers from a script"),
+        ([], r"^Say who answers the app: --script FILE answers by itself, --replay FILE from a recording, --upstream URL asks a real"),
+        (["--script", ORDER, "--upstream", "https://x.example"], r"^--script and --upstream exclude each other"),
+        (["--upstream", "api.openai.com"], r"^'api\.openai\.com' is no address of a provider; write it as https://"),
+        (["--upstream", "https://key@x.example"], r"must hold no user, password or query"),
+        (["--upstream", "https://x.example", "--max-cost", "1"], r"^--max-cost needs the provider's --price IN/OUT"),
+        (["--upstream", "https://x.example", "--max-cost", "1", "--price", "dear"], r"^'dear' is no price; write dollars"),
+        (["--script", ORDER, "--record", "x.jsonl"], r"^--record, --max-cost and --price are for a real provider"),
+        (["--replay", ORDER], r"order\.yaml:1: "),
         (["--script", "nowhere.yaml"], r"The suite cannot be read: No such file"),
         (["--script", ORDER, "--faults", "http_42"], r"^No fault of the catalogue is named 'http_42'; did you mean"),
         (["--script", ORDER, "--mode", "outage-recover"], r"^No mode is named 'outage-recover'; did you mean 'outage-recovers'"),
@@ -196,6 +203,20 @@ def test_the_app_gets_every_address_and_no_key_of_ours_replaces_its_own() -> Non
 @pytest.mark.parametrize(("code", "wanted"), [("raise SystemExit(7)", 7), ("import os; os.kill(os.getpid(), 9)", 137)])
 def test_the_exit_code_is_the_apps(code: str, wanted: int) -> None:
     assert chaos("--script", ORDER, "--", sys.executable, "-c", code).returncode == wanted
+
+
+def test_the_results_are_rendered_by_agentlab_report(tmp_path: Path) -> None:
+    results, page = tmp_path / "results.jsonl", tmp_path / "report.html"
+    refused = ["--faults", "http_401_revoked_key", "-o", str(results), "--", sys.executable, BARE]
+    assert chaos("--script", ORDER, *refused).returncode == 1
+    [header, cell] = [json.loads(line) for line in results.read_text().splitlines()]
+    assert header["extra"] == {"kind": "conformance", "time": "real"}
+    assert (cell["id"], cell["outcome"]) == ("order[openai.chat.1-http_401_revoked_key]", "crash")
+    assert cell["why"] == "The call was never answered, and the app ended with exit code 1."
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["report", str(results), "-o", str(page)])
+    assert ended.value.code == 0
+    assert "http_401_revoked_key" in page.read_text()
 
 
 def test_switches_while_it_runs(server: Running) -> None:

@@ -59,7 +59,7 @@ async def test_every_fault_strikes_on_a_socket_and_the_server_goes_on() -> None:
 
 def assert_as_said(fault: Any, came: httpx2.Response | Exception) -> None:
     """A replaced answer has its status; a broken connection has the class that the exchange names (a refused one is reset here)."""
-    if not isinstance(fault, Replaces):
+    if not isinstance(fault, Replaces) or not fault.row.acts_on("openai.chat", calls_tools=True, streamed=False):
         return
     exchange = fault.answer(WIRE)
     breaks = [part for part in (*exchange.before, *exchange.body) if isinstance(part, Break)]

@@ -13,6 +13,7 @@ from agentlab_faults.proxy.playing import Answering, break_kind
 from agentlab_faults.proxy.reading import Arrived
 from agentlab_faults.proxy.scopes import HEADER, Scope, Scopes
 from agentlab_faults.proxy.server import Server
+from agentlab_faults.scrub import Scrubber
 
 __all__ = ["Backend", "Front"]
 
@@ -31,9 +32,10 @@ class Backend(Protocol):
 class Front:
     """The application of a `Server`."""
 
-    def __init__(self, scopes: Scopes, backend: Backend) -> None:
+    def __init__(self, scopes: Scopes, backend: Backend, scrubber: Scrubber | None = None) -> None:
         self.scopes = scopes
         self._backend = backend
+        self._scrubber = scrubber or Scrubber()
         self._control = Control(scopes)
         self.server: Server | None = None
         """Whose listening socket a refused connection closes."""
@@ -42,9 +44,13 @@ class Front:
         """The answer to one request."""
         if arrived.wire.path.startswith(PREFIX):
             return Answering(self._control.answer(arrived))
+        self._scrubber.learn_headers(arrived.wire.headers)
+        self._scrubber.query(arrived.target.partition("?")[2])
         scope = self.scopes.of(arrived.wire.headers.get(HEADER, ""))
-        answering = await self._backend.answer(scope, arrived, channel)
-        self.scopes.attend(scope)
+        try:
+            answering = await self._backend.answer(scope, arrived, channel)
+        finally:
+            self.scopes.attend(scope)
         return replace(answering, on_end=self._told(scope, answering))
 
     def _told(self, scope: Scope, answering: Answering) -> _Ended:

@@ -107,7 +107,9 @@ class Dealer(Injector):
     def __init__(self, plan: Plan, chance: random.Random, paused: Callable[[], bool]) -> None:
         super().__init__(plan.schedule)
         self._plan, self._chance, self._paused = plan, chance, paused
-        self._turn = 0
+        self._dealt: dict[str, int] = {}
+        """How often each fault had its turn."""
+        self._by_api: dict[str, tuple[Fault, ...]] = {}
         self._since: float | None = None
 
     def pick(self, target: Target) -> Injection | None:
@@ -118,11 +120,19 @@ class Dealer(Injector):
             self._since = target.seconds
         if not self._plan.faults:
             return super().pick(replace(target, seconds=target.seconds - self._since))
+        fitting = self._fitting(target.point.rpartition(".")[0])
         if self._plan.rate is not None:
             struck = self._chance.random() < self._plan.rate
-            return Injection(fault=self._chance.choice(self._plan.faults), kind="llm") if struck else None
-        if target.attempt > 1:
+            return Injection(fault=self._chance.choice(fitting), kind="llm") if struck and fitting else None
+        if target.attempt > 1 or not fitting:
             return None
-        fault = self._plan.faults[self._turn % len(self._plan.faults)]
-        self._turn += 1
+        fault = min(fitting, key=lambda one: self._dealt.get(one.row.id, 0))
+        self._dealt[fault.row.id] = self._dealt.get(fault.row.id, 0) + 1
         return Injection(fault=fault, kind="llm")
+
+    def _fitting(self, api: str) -> tuple[Fault, ...]:
+        """The plan's faults that this wire API can have."""
+        known = self._by_api.get(api)
+        if known is None:
+            known = self._by_api[api] = tuple(fault for fault in self._plan.faults if fault.row.apis is None or api in fault.row.apis)
+        return known

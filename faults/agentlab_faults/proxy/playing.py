@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 from agentlab_faults.exchange import Break, Exchange, Pause
 from agentlab_faults.intercept.arming import End, OnEnd
 from agentlab_faults.proxy.channel import Channel, Gone
 
-__all__ = ["Answering", "BreakKind", "break_kind", "play"]
+__all__ = ["Answering", "BreakKind", "CutOff", "LiveBody", "break_kind", "play"]
 
 _REASONS: Final = {status.value: status.phrase for status in HTTPStatus}
 _NO_BODY: Final = frozenset({204, 304})
@@ -30,13 +29,29 @@ _WORDS: Final[tuple[tuple[BreakKind, re.Pattern[str]], ...]] = (
 )
 
 
+class CutOff(Exception):  # noqa: N818 - it is what happened to the body
+    """A live body ends here, broken."""
+
+
+class LiveBody(Protocol):
+    """A body that is still coming."""
+
+    async def piece(self) -> bytes | None:
+        """The next bytes; None at its end. Raises CutOff."""
+        ...
+
+    async def close(self) -> None:
+        """It is read no further."""
+        ...
+
+
 @dataclass(slots=True)
 class Answering:
     """What is played to one request. `live` is a body that is still coming, after the exchange's own."""
 
     exchange: Exchange
     on_end: OnEnd | None = None
-    live: AsyncGenerator[bytes, None] | None = None
+    live: LiveBody | None = None
 
 
 def break_kind(broken: Break) -> BreakKind:
@@ -72,11 +87,15 @@ async def play(channel: Channel, answering: Answering, *, method: str, http11: b
     except _Broken:
         end = "broken"
         return False
+    except CutOff:
+        channel.reset()
+        end = "broken"
+        return False
     except Gone:
         return False
     finally:
         if answering.live is not None:
-            await answering.live.aclose()
+            await answering.live.close()
         if answering.on_end is not None:
             answering.on_end(end)
 
@@ -96,16 +115,12 @@ async def _play(channel: Channel, answering: Answering, method: str, *, http11: 
         return keeps
     sent = await _body(channel, exchange, head, chunked=chunked)
     if answering.live is not None:
-        while (piece := await channel.while_there(_piece(answering.live))) is not None:
+        while (piece := await channel.while_there(answering.live.piece())) is not None:
             sent += len(piece)
             await channel.write(_chunk(piece) if chunked and piece else piece)
     if chunked:
         await channel.write(b"0\r\n\r\n")
     return keeps and (promised is None or sent == promised)
-
-
-async def _piece(live: AsyncGenerator[bytes, None]) -> bytes | None:
-    return await anext(live, None)
 
 
 async def _body(channel: Channel, exchange: Exchange, head: bytes, *, chunked: bool) -> int:

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from agentlab_faults.cassette.take import Take
 from agentlab_faults.played import Setup
 from agentlab_faults.provider import Provider
 from agentlab_faults.proxy.conduct import Blow, Conduct, Entry
@@ -29,12 +30,12 @@ _LOG: Final = 2000
 class Scope:
     """One app, or one test, as the server sees it."""
 
-    def __init__(self, name: str, scripts: Sequence[ScriptSpec], dealer: Dealer, now: Callable[[], float]) -> None:
+    def __init__(self, name: str, setup: Setup, dealer: Dealer, now: Callable[[], float]) -> None:
         self.name = name
         self.plan: Plan | None = None
         """Its own plan; None follows the server's."""
-        self.run = Run(Setup(scripts=tuple(scripts)), FAULT_FREE, None, now, lambda _: None)
-        self.run.model = Conversations(scripts)
+        self.run = Run(setup, FAULT_FREE, None, now, lambda _: None)
+        self.run.model = Conversations(setup.scripts)
         self.run.injector = dealer
         self.provider = Provider(self.run)
         self.conduct = Conduct(name)
@@ -50,12 +51,19 @@ class Scopes:
     """All scopes of a server, made as they are named. `tell` hears each entry of the log as it comes."""
 
     def __init__(
-        self, *, plan: Plan = NOTHING, scripts: Sequence[ScriptSpec] = (), seed: int = 0, tell: Callable[[Entry], None] = lambda _: None
+        self,
+        *,
+        plan: Plan = NOTHING,
+        scripts: Sequence[ScriptSpec] = (),
+        cassette: Sequence[Take] | None = None,
+        seed: int = 0,
+        tell: Callable[[Entry], None] = lambda _: None,
     ) -> None:
         self.plan = plan
         self.paused = False
         self.log: deque[Entry] = deque(maxlen=_LOG)
-        self._scripts, self._seed, self._tell = tuple(scripts), seed, tell
+        self._setup = Setup(scripts=tuple(scripts), cassette=None if cassette is None else tuple(cassette))
+        self._seed, self._tell = seed, tell
         self._all: dict[str, Scope] = {}
         self._began = monotonic()
 
@@ -67,7 +75,7 @@ class Scopes:
         """The scope of this name."""
         scope = self._all.pop(name, None)
         if scope is None:
-            scope = Scope(name, self._scripts, self._dealer(self.plan, name), self.now)
+            scope = Scope(name, self._setup, self._dealer(self.plan, name), self.now)
             if len(self._all) >= _MOST:
                 del self._all[next(iter(self._all))]
         self._all[name] = scope

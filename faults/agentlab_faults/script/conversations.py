@@ -28,15 +28,12 @@ class Conversations(ScriptedModel):
         self._specs = tuple(specs)
         self._models: dict[str, ScriptedModel] = {}
         self._of_call: dict[str, str] = {}
-        self._last: ScriptedModel = self
+        self._last: ScriptedModel | None = None
 
     def serve(self, asked: Asked) -> Serving:
         """Answer a request, as `ScriptedModel` does."""
-        key = self._key(asked)
-        model = self._models.pop(key, None) or ScriptedModel(self._specs)
-        if len(self._models) >= _MOST:
-            del self._models[next(iter(self._models))]
-        self._models[key] = self._last = model
+        key, model = self._conversation(asked)
+        self._last = model
         serving = model.serve_as(asked, self._serial)
         self._serial += 1
         self._of_call.update(dict.fromkeys(serving.ids, key))
@@ -44,9 +41,22 @@ class Conversations(ScriptedModel):
             del self._of_call[next(iter(self._of_call))]
         return serving
 
+    def named(self, asked: Asked) -> Asked:
+        """As `ScriptedModel` does, within the conversation."""
+        return self._conversation(asked)[1].named(asked)
+
+    def _conversation(self, asked: Asked) -> tuple[str, ScriptedModel]:
+        key = self._key(asked)
+        model = self._models.pop(key, None) or ScriptedModel(self._specs)
+        if len(self._models) >= _MOST:
+            del self._models[next(iter(self._models))]
+        self._models[key] = model
+        return key, model
+
     def spoiled(self, ids: Iterable[str]) -> None:
         """A fault has spoiled the last answer on its way."""
-        self._last.spoiled(ids)
+        if self._last is not None:  # a cassette has answered, which knows no calls of ours
+            self._last.spoiled(ids)
 
     def _key(self, asked: Asked) -> str:
         first = asked.user_texts[0] if asked.user_texts else ""
