@@ -23,7 +23,7 @@ test: lint types browser  ## Everything that a change must pass: lint, types, te
 	$(BIN)/pytest $(PYTEST_FLAGS)
 
 test-full: test  ## The tests again on every Python from 3.11 to 3.14 that the machine has, and those of older clients
-	.ci/each-python $(PYTEST_FLAGS)
+	AGENTLAB_FULL=1 .ci/each-python $(PYTEST_FLAGS)
 	.ci/each-client $(PYTEST_FLAGS)
 
 lint: $(VENV)/.ready-dev  ## ruff: rules and format
