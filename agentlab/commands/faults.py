@@ -117,6 +117,7 @@ def _describe_fault(fault: Any) -> dict[str, Any]:
     row = fault.row
     return {
         "id": row.id,
+        **({"cannot_fire": row.unready} if row.unready else {}),
         "simulates": " ".join((inspect.getdoc(fault) or "").split()),
         "boundary": row.boundary,
         "family": row.family,

@@ -18,18 +18,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 from agentlab_faults.dialects.answer import Answer
 from agentlab_faults.exchange import Exchange, WireRequest
-from agentlab_faults.points import Point, PointKind
+from agentlab_faults.points import Point, PointKind, Trait
+from agentlab_faults.script.asked import Asked
 
 __all__ = [
     "Best",
     "Boundary",
     "BreaksMcp",
+    "BreaksQueue",
     "BreaksStore",
     "BreaksTool",
     "Category",
@@ -94,8 +97,14 @@ class Row:
     `anthropic.messages/whole` its answers in one piece."""
     streamed: Literal["any", "no", "only"] = "any"
     """Whether it acts on streams (an LLM point only)."""
+    needs: frozenset[Trait] = frozenset()
+    """What the request must show, so that there is something to get wrong (an LLM point only)."""
     at_event: bool = False
     """It strikes one event of the stream, and fares differently at each: its cells name the event (an LLM point only)."""
+    tools: tuple[str, ...] = ()
+    """Globs of the names of tools that it can act on; empty for all (a tool point only)."""
+    unready: str = ""
+    """What is missing before it can fire; it is never offered then."""
     effect: Literal["any", "read", "write"] = "any"
     """Which tools, or which commands of a store, it can act on (tool and store points only)."""
     methods: frozenset[str] = frozenset()
@@ -110,8 +119,9 @@ class Row:
         if point.kind not in self.kinds:
             return False
         if point.kind != "llm":
-            return self.strikes_on(effect=point.effect, method=point.method, transport=point.transport)
-        return self.acts_on(point.target, calls_tools=point.calls_tools, streamed=point.streamed)
+            tool = point.target if point.kind == "tool" else ""
+            return self.strikes_on(effect=point.effect, method=point.method, transport=point.transport, tool=tool)
+        return self.needs <= set(point.shows) and self.acts_on(point.target, calls_tools=point.calls_tools, streamed=point.streamed)
 
     def acts_on(self, api: str, *, calls_tools: bool, streamed: bool) -> bool:
         """Whether it has something to act on in an answer of this wire API."""
@@ -121,12 +131,13 @@ class Row:
             and (self.answer == "any" or calls_tools == (self.answer == "tool_calls"))
         )
 
-    def strikes_on(self, *, effect: str, method: str = "", transport: str = "") -> bool:
+    def strikes_on(self, *, effect: str, method: str = "", transport: str = "", tool: str = "") -> bool:
         """Whether it has something to act on at a tool, a store's command or an MCP method of this sort."""
         return (
             self.effect in ("any", "write" if effect == "external" else effect)
             and (not self.methods or method in self.methods)
             and self.transport in ("any", transport)
+            and (not self.tools or any(fnmatchcase(tool, glob) for glob in self.tools))
         )
 
 
@@ -156,6 +167,8 @@ class Served:
     api: str
     """The wire API: `openai.chat` ..."""
     answer: Answer
+    asked: Callable[[], Asked]
+    """What the request asks of the model, its history in the form of chat messages."""
     streams: bool
     """The exchange is a stream of events, one part of the body each."""
     chunk: int | None = None
@@ -209,6 +222,10 @@ class Strike:
     """Maps the body's result to the one that the agent gets."""
     twice: bool = False
     """The body runs a second time with the same arguments (delivered twice)."""
+
+
+class BreaksQueue(Fault):
+    """Acts on the delivery of a job; a unit without behaviour as long as no queue's deliveries pass the lab."""
 
 
 class BreaksTool(Fault):

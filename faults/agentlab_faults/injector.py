@@ -98,7 +98,7 @@ class _Armed:
         tools, row = self.injection.tools, self.injection.fault.row
         if target.kind not in row.kinds or (tools is not None and target.tool not in tools):
             return False
-        return row.strikes_on(effect=target.effect, method=target.method, transport=target.transport)
+        return row.strikes_on(effect=target.effect, method=target.method, transport=target.transport, tool=target.tool)
 
 
 class Injector:

@@ -7,8 +7,10 @@ import hashlib
 from agentlab_faults.calls import Call
 from agentlab_faults.exchange import Exchange, Pause, WireRequest
 from agentlab_faults.journal import Requested
+from agentlab_faults.points import Trait
+from agentlab_faults.script import Asked
 
-__all__ = ["digest", "requested", "retry_after", "silence"]
+__all__ = ["digest", "requested", "retry_after", "silence", "traits"]
 
 
 def requested(now: float, serial: int, call: Call, request: WireRequest, model: str) -> Requested:
@@ -45,3 +47,16 @@ def retry_after(exchange: Exchange) -> float | None:
         except (KeyError, ValueError):
             continue
     return None
+
+
+def traits(asked: Asked) -> tuple[Trait, ...]:
+    """What a request shows, as far as faults care."""
+    roles = {message.get("role") for message in asked.messages}
+    held: dict[Trait, bool] = {
+        "structured": asked.schema is not None or asked.json_object,
+        "system": bool(roles & {"system", "developer"}),
+        "results": any(message.get("role") == "tool" for message in asked.turn),
+        "calls": len(dict.fromkeys(asked.called)) > 1,
+        "tools": len(asked.callable) > 1,
+    }
+    return tuple(trait for trait, is_so in held.items() if is_so)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["CHUNK", "Point", "PointKind"]
+__all__ = ["CHUNK", "Point", "PointKind", "Trait"]
 
 PointKind = Literal["llm", "tool", "store", "mcp"]
+Trait = Literal["structured", "system", "results", "calls", "tools"]
+"""What a model is asked: for JSON; under a system prompt; after results of tools; after two unlike calls; with tools to choose from."""
 CHUNK = ".chunk."
 """Stands between a call's point and the number of an event of its stream."""
 
@@ -34,6 +36,8 @@ class Point:
     """The answer is a stream (an LLM point only)."""
     chunks: int = 0
     """How many events the fault-free stream has; `openai.chat.2.chunk.3` is the third (an LLM point only)."""
+    shows: tuple[Trait, ...] = ()
+    """What the fault-free request shows (an LLM point only)."""
     effect: Literal["read", "write", "external", ""] = ""
     """The tool's declared effect; of a store's command, whether it reads or writes (tool and store points only)."""
     method: str = ""

@@ -19,7 +19,7 @@ from agentlab_faults.injector import Target
 from agentlab_faults.intercept import OnEnd, classify
 from agentlab_faults.journal import Answered
 from agentlab_faults.ledger import canonical
-from agentlab_faults.noting import digest, requested, retry_after, silence
+from agentlab_faults.noting import digest, requested, retry_after, silence, traits
 from agentlab_faults.points import Point
 from agentlab_faults.run import LimitPassed, Run
 from agentlab_faults.schedule import Injection
@@ -124,7 +124,7 @@ class Provider:
             answer = _Answer(refusal or _SILENT, spoiled=True)
         else:
             answer = self._served(dialect, asked, request, body, call, injection)
-        self._note(dialect, request, call, model, answer)
+        self._note(dialect, request, call, model, answer, asked)
         return answer.exchange, functools.partial(self._ended, dialect, body, call, self.requests, answer)
 
     def _read(self, dialect: Dialect, request: WireRequest, body: dict[str, Any]) -> tuple[Exchange | None, Asked | None]:
@@ -137,7 +137,7 @@ class Provider:
             return None, None
         return refusal, self._run.model.named(dialect.read(body)) if refusal is None else None
 
-    def _note(self, dialect: Dialect, request: WireRequest, call: Call, model: str, answer: _Answer) -> None:
+    def _note(self, dialect: Dialect, request: WireRequest, call: Call, model: str, answer: _Answer, asked: Asked | None) -> None:
         """Remember the point at its first sight."""
         if call.point not in self._run.points:
             self._run.points[call.point] = Point(
@@ -150,6 +150,7 @@ class Provider:
                 calls_tools=bool(answer.calls),
                 streamed=answer.chunks > 0,
                 chunks=answer.chunks,
+                shows=traits(asked) if asked is not None else (),
             )
 
     def _limit_passed(self) -> bool:

@@ -57,6 +57,7 @@ class Good:
             request=self.request,
             api=self.dialect.api,
             answer=self.answer,
+            asked=lambda: self.dialect.read(self.body),
             streams=self.streams,
             chunk=chunk,
             encoded=self.encoded,

@@ -44,6 +44,9 @@ _MARKERS = (
     "chaos_stream: cells with a fault in a stream",
     "chaos_content: cells with a fault in an answer's content",
     "chaos_tool: cells with a fault of a tool",
+    "chaos_mcp: cells with a fault of an MCP server",
+    "chaos_state: cells with a fault of a store",
+    "chaos_semantic: cells with a fault in a model's words",
 )
 
 

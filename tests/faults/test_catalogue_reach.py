@@ -288,7 +288,12 @@ UNREAD = {"tool_empty_result", "tool_wrong_schema"}
 
 
 IN_CHAT = [fault for fault in select(["*"]) if fault.row.apis is None or "openai.chat" in fault.row.apis]
-WHOLE = [fault for fault in IN_CHAT if fault.row.streamed != "only"]
+WHOLE = [
+    fault
+    for fault in IN_CHAT
+    if fault.row.streamed != "only" and not (fault.row.tools or fault.row.unready or "structured" in fault.row.needs)
+    if not (fault.row.boundary == "semantic" and "undetectable" in fault.row.best.values())
+]
 STREAMED = [fault for fault in IN_CHAT if fault.row.boundary == "stream" and "undetectable" not in fault.row.best.values()]
 EASIER_HERE = {"stream_keepalive_comment"}
 """OpenAI's client passes over what google-genai's stumbles at."""
@@ -312,6 +317,19 @@ def test_no_care_sees_that_an_event_came_twice(clean_stream: Played) -> None:
     [reply] = play(conversation(1, streams=True), SETUP, schedule, seed=3, clean=clean_stream.clean).replies
     assert reply != DONE
     assert not reply.startswith(SORRY)
+
+
+LIES = [fault for fault in IN_CHAT if fault.row.boundary == "semantic" and "undetectable" in fault.row.best.values()]
+
+
+@pytest.mark.parametrize("fault", LIES, ids=lambda fault: fault.row.id)
+def test_no_care_sees_a_lie(fault: type[Fault], clean: Played) -> None:
+    schedules = singles(clean.points, [fault])
+    assert schedules or "system" in fault.row.needs
+    for schedule in schedules:
+        played = play(conversation(1), SETUP, schedule, seed=3, clean=clean.clean)
+        assert any(strike.changed for strike in played.strikes), schedule.name
+        assert played.replies != (DONE,) or played.ledger.of("refund") != [] or played.ledger.duplicates() == []
 
 
 @pytest.mark.parametrize("fault", WHOLE, ids=lambda fault: fault.row.id)

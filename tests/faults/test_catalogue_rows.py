@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from agentlab_faults.catalogue import Mode, all_modes, select
+from agentlab_faults.catalogue import Mode, all_modes, select, singles
 from agentlab_faults.catalogue.rates import Group, Harm, often
-from agentlab_faults.fault import Best, BreaksTool, Fault, Replaces, Row, Shape, Spoils, all_faults
-from agentlab_faults.points import Point
+from agentlab_faults.fault import Best, BreaksQueue, BreaksTool, Fault, Replaces, Row, Shape, Spoils, all_faults
+from agentlab_faults.points import Point, PointKind
 from agentlab_faults.schedule import Injection, Window
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,13 +46,16 @@ def decided(fault: type[Fault]) -> dict[str, Any]:
         "applies_to": {"kinds": sorted(row.kinds), "answer": row.answer, "effect": row.effect}
         | ({"apis": sorted(row.apis)} if row.apis is not None else {})
         | ({"streamed": row.streamed} if row.streamed != "any" else {})
-        | ({"at": "an event"} if row.at_event else {}),
+        | ({"at": "an event"} if row.at_event else {})
+        | ({"needs": sorted(row.needs)} if row.needs else {})
+        | ({"tools": list(row.tools)} if row.tools else {})
+        | ({"unready": row.unready} if row.unready else {}),
         "simulates": (fault.__doc__ or "").strip(),
         "happens": row.happens,
         "agent_should": row.agent_should,
         "rate": [row.rate.share, row.rate.source],
         "weight": row.weight,
-        "acts_by": next(kind.__name__ for kind in (Replaces, Spoils, BreaksTool) if issubclass(fault, kind)),
+        "acts_by": next(kind.__name__ for kind in (Replaces, Spoils, BreaksTool, BreaksQueue) if issubclass(fault, kind)),
         "settings": settings(fault()),
     }
 
@@ -132,8 +135,9 @@ def test_the_parts_of_a_group_are_no_more_than_the_group() -> None:
     for fault in FAULTS:
         group = fault.row.rate.source.partition(" of ")[2]
         shares[group] = shares.get(group, 0.0) + fault.row.rate.share
-    limits = (0.0165, 0.006, 0.003, 0.0015, 0.003, 0.027, 0.013, 0.003)
-    groups = ("rate limits", "overload", "timeouts", "budget", "bad content", "loud", "silent", "stalled")
+    limits = (0.0165, 0.006, 0.003, 0.0015, 0.003, 0.027, 0.013, 0.003, 0.01, 0.01, 0.003)
+    on_the_wire = ("rate limits", "overload", "timeouts", "budget", "bad content")
+    groups = (*on_the_wire, "loud", "silent", "stalled", "wrong words", "failures of retrieval", "failures of a job")
     allowed = dict(zip(groups, limits, strict=True))
     assert len(shares) == len(allowed)
     for group, share in shares.items():
@@ -162,6 +166,14 @@ def test_a_modes_best_is_no_better_than_the_worst_of_its_rows(mode: Mode) -> Non
         assert set(rows) == {"undetectable"}
     else:
         assert ORDER.index(mode.best) >= max(ORDER.index(row) for row in rows)
+
+
+@pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault.row.unready], ids=lambda fault: fault.row.id)
+def test_what_cannot_fire_yet_says_why_and_is_never_offered(fault: type[Fault]) -> None:
+    assert fault.row.boundary == "queue"
+    assert fault.row.unready.endswith(".")
+    everywhere = [Point("p.1", kind, target, 1) for kind in get_args(PointKind) for target in ("openai.chat", "search_docs")]
+    assert singles(everywhere, [fault]) == []
 
 
 def point(kind: Any, *, calls_tools: bool = False, effect: Any = "") -> Point:

@@ -154,6 +154,7 @@ SHOWN: dict[str, Callable[[Any], bool]] = {
     "body_empty_object": lambda got: got.choices is None,
     "body_empty_text_ct": lambda got: got == "",
     "body_error_in_200": lambda got: got.choices is None and got.error["code"] == 502,
+    "body_10mb": lambda got: message(got).content.startswith(TEXT) and len(message(got).content) == 10_000_000 + len(TEXT),
     "body_html_200": lambda got: "<form" in got,
     "body_json_null_array_string": lambda got: got is None,
     "body_lone_surrogate": lambda got: message(got).content.endswith("\ud83d"),

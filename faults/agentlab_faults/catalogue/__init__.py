@@ -49,8 +49,13 @@ _FILES = (
     "tool_arguments",
     "tool_values",
     "tool_calls",
+    "model_loops",
+    "model_lies",
+    "model_forms",
     "tools",
     "tool_results",
+    "retrieval",
+    "queues",
     "shipped_modes",
 )
 

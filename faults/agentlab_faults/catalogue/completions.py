@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Literal
 
-from agentlab_faults.catalogue.apis import ANTHROPIC, CHAT_ONLY, GEMINI, OPENAI
+from agentlab_faults.catalogue.apis import ANTHROPIC, CHAT_ONLY, GEMINI, OPENAI, RESPONSES_ONLY
 from agentlab_faults.catalogue.rates import CONTENT, PASSES, RETRIED, STAYS, often
 from agentlab_faults.catalogue.wire import Json
 from agentlab_faults.dialects import CHAT, Answer
@@ -22,6 +22,7 @@ __all__ = [
     "NoChoices",
     "Refusal",
     "SpoilsChoice",
+    "StatusFailed",
     "UnknownFinish",
 ]
 
@@ -252,6 +253,34 @@ class Refusal(SpoilsChoice):
     def rewrite(self, choice: Json) -> None:
         _say(choice, None, "stop")
         choice["message"]["refusal"] = self.words
+
+
+@register(
+    Row(
+        id="responses_status_failed",
+        boundary="content",
+        family="invalid answer",
+        category="transient",
+        scope="model",
+        best=PASSES,
+        why="Another try does not meet the same failure.",
+        happens="Responses tells a failure of the model in the body of an answer whose status is 200.",
+        agent_should="Check `status` of every response, and act by `error.code`: the SDK raises nothing.",
+        apis=RESPONSES_ONLY,
+        streamed="no",
+        outcome_unknown=True,
+        **often(CONTENT, 0.004, harm=3),
+    )
+)
+class StatusFailed(Spoils):
+    """Status 200, and in the body the status `failed`, an error and no output."""
+
+    code: Literal["server_error", "rate_limit_exceeded", "invalid_prompt"] = "server_error"
+    message: str = "The model failed to generate a response."
+
+    def spoil(self, served: Served) -> Exchange:
+        failed = {"status": "failed", "error": {"code": self.code, "message": self.message}, "output": [], "usage": None}
+        return served.encoded(served.payload | failed)
 
 
 @register(

@@ -11,7 +11,7 @@ from agentlab_faults.dialects import Answer, Usage
 from agentlab_faults.exchange import Exchange
 from agentlab_faults.fault import Rewrites, Row, Served, Spoils, register
 
-__all__ = ["ByteOrderMark", "LeadingWhitespace", "LoneSurrogate", "NotANumber", "NulCharacter"]
+__all__ = ["ByteOrderMark", "LeadingWhitespace", "LoneSurrogate", "NotANumber", "NulCharacter", "TenMegabytes"]
 
 
 def _appended(answer: Answer, text: str) -> Answer:
@@ -108,6 +108,31 @@ class LoneSurrogate(Spoils):
         escaped = served.rendered(_appended(served.answer, f" {mark}"))
         body = tuple(part.replace(mark.encode(), b"\\ud83d") if isinstance(part, bytes) else part for part in escaped.body)
         return replace(escaped, body=body)
+
+
+@register(
+    Row(
+        id="body_10mb",
+        boundary="content",
+        family="odd body",
+        category="context",
+        scope="model",
+        best=HARMLESS,
+        why="The answer stands before the blanks, which can be cut off.",
+        happens="A model falls into repeating line ends or blanks until its output limit, mostly where JSON was asked for.",
+        agent_should="Cap what enters the history and the reply: at most so many bytes a message.",
+        answer="text",
+        streamed="no",
+        **often(CONTENT, 0.002, harm=2),
+    )
+)
+class TenMegabytes(Rewrites):
+    """Behind the answer's text come `megabytes` million blanks."""
+
+    megabytes: int = 10
+
+    def rewrite(self, answer: Answer) -> Answer:
+        return _appended(answer, " " * (self.megabytes * 1_000_000))
 
 
 @register(

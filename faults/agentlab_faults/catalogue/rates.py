@@ -20,9 +20,12 @@ __all__ = [
     "HIDDEN",
     "OVERLOAD",
     "PASSES",
+    "QUEUE",
     "RATE_LIMIT",
     "REFUSED",
     "RETRIED",
+    "RETRIEVAL",
+    "SEMANTIC",
     "SILENT_TOOL",
     "STAYS",
     "STREAM",
@@ -57,6 +60,10 @@ REFUSED = Group("budget, auth and permanent refusals", 0.0015, f"5 % of the 3 % 
 CONTENT = Group("bad content in a good answer", 0.003, f"10 % of the 3 % of LLM calls that fail {_MIX}")
 TOOL = Group("loud tool failures", 0.027, f"two thirds of the 4 % of tool calls that fail {_MIX}")
 SILENT_TOOL = Group("silent tool failures", 0.013, f"one third of the 4 % of tool calls that fail {_MIX}")
+
+SEMANTIC = Group("wrong words of a model", 0.01, "a guess of one model call in a hundred; MAST (arXiv 2503.13657) gives only their order")
+RETRIEVAL = Group("failures of retrieval", 0.01, "a guess of one query in a hundred, for want of a public figure per query")
+QUEUE = Group("failures of a job queue", 0.003, "a guess of three jobs in a thousand, for want of a public figure per job")
 
 
 class Often(TypedDict):

@@ -65,6 +65,12 @@ class Asked:
         texts = [text_of(m) for m in self.messages if m.get("role") in {"system", "developer", "user"}]
         return "\n".join([*texts, *(f"tool:{name}" for name in self.callable)])
 
+    @cached_property
+    def called(self) -> list[tuple[str, str]]:
+        """(tool, arguments as text) of every call in the history, in order."""
+        calls = [call for message in self.messages for call in message.get("tool_calls") or () if isinstance(call.get("function"), Mapping)]
+        return [(str(call["function"].get("name")), str(call["function"].get("arguments"))) for call in calls]
+
     def shown(self) -> dict[str, str | None]:
         """Every call id in the history, in order, with the text of its result; None while it has none."""
         seen: dict[str, str | None] = {}

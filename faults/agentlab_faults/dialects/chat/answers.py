@@ -94,6 +94,9 @@ def _choices(payload: Json) -> Iterator[Iterator[Json]]:
 def _pieces_of(choice: Json) -> Iterator[Json]:
     message = choice["message"]
     index = choice["index"]
+    if message is None:
+        yield _delta(index, None, choice["finish_reason"])
+        return
     calls = message.get("tool_calls") or []
     text = message.get("content")
     first: Json = {"role": "assistant", "content": "" if isinstance(text, str) else text, "refusal": None}
@@ -119,5 +122,5 @@ def _parts_of(call: Json, number: int) -> Iterator[Json]:
         yield {"index": number, "function": {"arguments": piece}}
 
 
-def _delta(index: int, delta: Json, finish: str | None = None) -> Json:
+def _delta(index: int, delta: Json | None, finish: str | None = None) -> Json:
     return {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish}
