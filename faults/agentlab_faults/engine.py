@@ -84,7 +84,7 @@ def play(
     intercept.install()
     adapt_frameworks()
     simulation = Simulation(seed=seed, cap=setup.deadline + setup.grace, watchdog=setup.watchdog, on_stuck=on_stuck)
-    run = Run(setup, schedule, clean, lambda: simulation.now, simulation.stop)
+    run = Run(setup, schedule, clean, lambda: simulation.now, simulation.stop, seed=seed)
     provider = Provider(run)
     talk = _Talk(run, simulation)
     with (

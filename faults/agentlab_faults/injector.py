@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import assert_never
 
 from agentlab_faults.fault import Scope
 from agentlab_faults.points import PointKind
-from agentlab_faults.schedule import Injection, Schedule
+from agentlab_faults.schedule import Burst, Injection, Schedule, Window
 
 __all__ = ["Injector", "Target"]
 
@@ -55,6 +56,11 @@ class _Armed:
     host: str = ""
     strikes: int = 0
     met: int = 0
+    seed: str = ""
+    level: float = 0.0
+    """What a ramp's share has added up to since the last strike."""
+    spells: Iterator[Window] | None = None
+    spell: Window = field(default_factory=Window)
 
     def strikes_at(self, target: Target, primary: str) -> bool:
         """Whether the injection strikes this target; asked once for each target, in order."""
@@ -91,8 +97,23 @@ class _Armed:
             return False
         if target.kind != "llm" and not self._may_act_on(target):
             return False
+        if injection.burst is not None and not self._in_spell(injection.burst, target.seconds):
+            return False
+        if injection.ramp is not None:
+            self.level += injection.ramp.at(target.seconds)
+            if self.level < 1.0:
+                return False
+            self.level -= 1.0
         self.met += 1
         return (self.met - 1) % injection.every == 0
+
+    def _in_spell(self, burst: Burst, seconds: float) -> bool:
+        if self.spells is None:
+            self.spells = burst.spells(self.seed)
+            self.spell = next(self.spells)
+        while seconds >= self.spell.end:
+            self.spell = next(self.spells)
+        return seconds in self.spell
 
     def _may_act_on(self, target: Target) -> bool:
         tools, row = self.injection.tools, self.injection.fault.row
@@ -104,8 +125,8 @@ class _Armed:
 class Injector:
     """The schedule of one run, and how far it has come."""
 
-    def __init__(self, schedule: Schedule) -> None:
-        self._armed = [_Armed(injection) for injection in schedule.injections]
+    def __init__(self, schedule: Schedule, *, seed: int = 0) -> None:
+        self._armed = [_Armed(injection, seed=f"{seed} {number}") for number, injection in enumerate(schedule.injections)]
         self._primary = ""
 
     def pick(self, target: Target) -> Injection | None:

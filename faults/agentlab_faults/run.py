@@ -37,6 +37,8 @@ class Run:
         clean: Clean | None,
         now: Callable[[], float],
         stop: Callable[[BaseException], None],
+        *,
+        seed: int = 0,
     ) -> None:
         self.setup = setup
         self.clean = clean
@@ -45,7 +47,7 @@ class Run:
         self.stop = stop
         self.model = ScriptedModel(setup.scripts, setup.prompts, seamed=setup.tools)
         self.cassette = Player(setup.cassette) if setup.cassette is not None else None
-        self.injector = Injector(schedule)
+        self.injector = Injector(schedule, seed=seed)
         self.calls = Calls()
         self.ledger = Ledger()
         self.events: list[Event] = []

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import random
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from agentlab_faults.fault import Fault, Scope, Shape
 from agentlab_faults.points import CHUNK, PointKind
 
-__all__ = ["FAULT_FREE", "Injection", "Schedule", "Window"]
+__all__ = ["FAULT_FREE", "Burst", "Injection", "Ramp", "Schedule", "Window"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,42 @@ class Window:
 
     def __contains__(self, seconds: float) -> bool:
         return self.start <= seconds < self.end
+
+
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """Trouble that comes and goes: spells of about `on` virtual seconds with about `off` between them, the first one from the start.
+
+    Each spell and each pause is between half and one and a half times as long as told, drawn from the run's seed.
+    """
+
+    on: float
+    off: float
+
+    def spells(self, seed: str) -> Iterator[Window]:
+        """The spells in order, without end."""
+        draw = random.Random(seed)  # noqa: S311 - chance for a simulation, not for a secret
+        start = 0.0
+        while True:
+            end = start + self.on * draw.uniform(0.5, 1.5)
+            yield Window(start, end)
+            start = end + self.off * draw.uniform(0.5, 1.5)
+
+
+@dataclass(frozen=True, slots=True)
+class Ramp:
+    """A share of the requests, 0 to 1, that goes from `low` to `high` within `seconds` virtual seconds and stays there.
+
+    Which ones are struck follows from the share alone: at one half it is each second one.
+    """
+
+    low: float
+    high: float
+    seconds: float
+
+    def at(self, seconds: float) -> float:
+        """The share at this time."""
+        return self.low + (self.high - self.low) * min(1.0, seconds / self.seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +81,15 @@ class Injection:
     """Only these tools (a mode on tools)."""
     every: int = 1
     """Strike each n-th matching request only (a mode)."""
+    burst: Burst | None = None
+    """Strike in its spells only (a mode)."""
+    ramp: Ramp | None = None
+    """Strike this share of the matching requests only (a mode)."""
+
+    @property
+    def lasts(self) -> bool:
+        """Whether every matching request is struck until the run ends."""
+        return self.every == 1 and self.window.end == math.inf and self.burst is None and self.ramp is None
 
     @property
     def call(self) -> str | None:

@@ -50,7 +50,7 @@ def injecting(setup: Setup, schedule: Schedule, *, scripted: bool, virtual: bool
     simulation = Simulation(seed=seed, cap=setup.deadline, watchdog=setup.watchdog) if virtual else None
     began = time.monotonic()
     stop: Callable[[BaseException], None] = simulation.stop if simulation else _raise
-    run = Run(setup, schedule, None, (lambda: simulation.now) if simulation else (lambda: time.monotonic() - began), stop)
+    run = Run(setup, schedule, None, (lambda: simulation.now) if simulation else (lambda: time.monotonic() - began), stop, seed=seed)
     with (
         intercept.armed(_Handler(run, scripted=scripted, hurry=not virtual), mocks="inject", allow_hosts=setup.allow_hosts) as watch,
         hub.executing(Workshop(run)),

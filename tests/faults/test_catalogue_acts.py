@@ -13,7 +13,7 @@ from typing import Any
 import httpx2
 import pytest
 from agentlab_faults import FAULT_FREE, Fault, Played, Schedule, Setup, Talk, Tool, hook, play
-from agentlab_faults.catalogue import select, singles
+from agentlab_faults.catalogue import all_modes, mode_schedule, select, singles
 from agentlab_faults.exchange import Exchange
 from agentlab_faults.fault import BreaksTool, Served, Spoils, Strike, ToolCall
 from agentlab_faults.script import Call, Say, ScriptSpec
@@ -226,3 +226,9 @@ def test_the_bodies_are_what_the_providers_take(worlds: dict[str, Played]) -> No
         answered = [event for event in clean.journal if type(event).__name__ == "Answered"]
         assert answered, name
         assert all(event.status == 200 for event in answered), (name, json.dumps([event.status for event in answered]))
+
+
+@pytest.mark.parametrize("name", [name for name, mode in all_modes().items() if any(row.fault.row.tools for row in mode.injections)])
+def test_a_mode_of_searches_strikes_a_tool_that_searches_and_no_other(name: str, worlds: dict[str, Played]) -> None:
+    assert seen("search_docs", mode_schedule(name), worlds)
+    assert not seen("lookup_order", mode_schedule(name), worlds)

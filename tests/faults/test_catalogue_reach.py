@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 import openai
 import pytest
 from agentlab_faults import FAULT_FREE, Fault, Played, Schedule, Setup, Talk, Tool, hook, play
-from agentlab_faults.catalogue import all_modes, mode_schedule, modes_for, select, singles
-from agentlab_faults.fault import Best
+from agentlab_faults.catalogue import Mode, all_modes, mode_schedule, modes_for, select, singles
+from agentlab_faults.fault import Best, Row
 from agentlab_faults.played import Conversation
 from agentlab_faults.script import Call, Say, ScriptSpec
 
@@ -343,7 +343,23 @@ def test_the_careful_agent_gets_as_far_as_the_row_says(fault: type[Fault], clean
         assert kept(fault.row.best[shape], schedule, clean, second_host_helps=not on_a_tool, lasting=lasting), schedule.name
 
 
-@pytest.mark.parametrize("name", all_modes())
+def rows(mode: Mode) -> list[Row]:
+    return [injection.fault.row for injection in mode.injections]
+
+
+OF_STREAMS = [name for name, mode in all_modes().items() if any(row.streamed == "only" for row in rows(mode))]
+OF_SEARCHES = [name for name, mode in all_modes().items() if any(row.tools for row in rows(mode))]
+"""The agent has no knowledge base: `test_catalogue_acts.py` shows these at a tool that is one."""
+
+
+@pytest.mark.parametrize("name", OF_STREAMS)
+def test_the_careful_agent_gets_as_far_with_streams_as_the_mode_says(name: str, clean_stream: Played) -> None:
+    mode = all_modes()[name]
+    assert mode in modes_for(clean_stream.points)
+    assert kept(mode.best, mode_schedule(name), clean_stream, second_host_helps=True, lasting=True)
+
+
+@pytest.mark.parametrize("name", [name for name in all_modes() if name not in (*OF_STREAMS, *OF_SEARCHES)])
 def test_the_careful_agent_gets_as_far_as_the_mode_says(name: str, clean: Played) -> None:
     mode = all_modes()[name]
     on_tools = all(injection.kind == "tool" for injection in mode.injections)

@@ -5,6 +5,7 @@ After a decision was changed on purpose: `UPDATE_GOLDEN=1 pytest tests/faults/te
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import os
@@ -71,6 +72,8 @@ def decided_mode(mode: Mode) -> dict[str, Any]:
             "window": "all the run" if injection.window == Window() else [injection.window.start, injection.window.end],
             "every": injection.every,
         }
+        | ({"burst": dataclasses.asdict(injection.burst)} if injection.burst else {})
+        | ({"ramp": dataclasses.asdict(injection.ramp)} if injection.ramp else {})
         for injection in mode.injections
     ]
     return {"summary": mode.summary, "happens": mode.happens, "best": mode.best, "why": mode.why, "rows": rows}
@@ -154,7 +157,7 @@ def test_a_rarer_fault_never_weighs_more(part: float, smaller: float, harm: Any)
 def reached(injection: Injection) -> Best:
     """How far an agent gets under one row of a mode: `always` where it stays, `once` where the next request passes."""
     best = injection.fault.row.best
-    lasting = injection.every == 1 and injection.window.end == math.inf
+    lasting = injection.lasts
     got = best["always"] if lasting else best["once"]
     return "fatal" if got == "needs_fallback" and lasting and injection.kind == "llm" and not injection.primary else got
 

@@ -104,6 +104,8 @@ def test_singles_go_point_by_point_fault_by_fault_shape_by_shape() -> None:
     assert (injection.fault.row.id, injection.at, injection.shape) == ("http_500", "openai.chat.1", "x3")
 
 
+SEARCH = Point("tool.search_docs.1", "tool", "search_docs", 1, effect="read")
+TOLD = Point("openai.chat.4", "llm", "openai.chat", 4, shows=("results", "calls", "tools"))
 STREAMED = Point("openai.chat.1", "llm", "openai.chat", 1, streamed=True, chunks=7)
 
 
@@ -167,13 +169,15 @@ def test_modes_need_the_points_that_they_strike() -> None:
     without_tools = modes(SAY)
     assert "primary-provider-outage" in without_tools
     assert not without_tools & {"tool-timeouts", "broken-tool", "flaky-tools", "worst-day", "malformed-json", "lost-confirmations"}
-    assert modes(PLAN, READ, SAY) == set(all_modes()) - {"lost-confirmations"}
-    assert modes(PLAN, WRITE, SAY) == set(all_modes()) - {"wrong-data"}
+    elsewhere = modes(STREAMED, SEARCH, TOLD)
+    assert {"stream-cuts", "poisoned-knowledge-base", "looping-model"} <= elsewhere
+    assert modes(PLAN, READ, SAY, STREAMED, SEARCH, TOLD) == set(all_modes()) - {"lost-confirmations"}
+    assert modes(PLAN, WRITE, SAY, STREAMED, TOLD) == set(all_modes()) - {"wrong-data", "poisoned-knowledge-base", "knowledge-base-down"}
     assert modes(READ) & {"primary-provider-outage", "worst-day"} == set()
 
 
 def test_modes_come_in_the_catalogues_order() -> None:
-    assert [mode.name for mode in modes_for([PLAN, READ, WRITE, SAY])] == list(all_modes())
+    assert [mode.name for mode in modes_for([PLAN, READ, WRITE, SAY, STREAMED, SEARCH, TOLD])] == list(all_modes())
 
 
 def test_ids_and_names_are_taken_once() -> None:

@@ -216,6 +216,7 @@ SPOILS = {
     fault.row.id: fault
     for fault in select(["*"])
     if issubclass(fault, Spoils)
+    and not fault.row.needs
     and any(
         fault.row.acts_on("openai.responses", calls_tools=calls, streamed=stream) for calls in (False, True) for stream in (False, True)
     )

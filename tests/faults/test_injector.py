@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from agentlab_faults.exchange import Exchange, WireRequest
 from agentlab_faults.fault import BreaksTool, Rate, Replaces, Row, Shape, Strike, ToolCall
 from agentlab_faults.injector import Injector, Target
-from agentlab_faults.schedule import Injection, Schedule, Window
+from agentlab_faults.schedule import Burst, Injection, Ramp, Schedule, Window
 
 
 def _row(scope: Any, **more: Any) -> Row:
@@ -121,3 +122,26 @@ def test_a_mode_on_writes_leaves_reads_alone() -> None:
     read = Target("tool", "tool.lookup.1", 1, 0.0, tool="lookup", effect="read")
     write = Target("tool", "tool.refund.1", 1, 0.0, tool="refund", effect="write")
     assert _hits(broken, [read, write, _llm(1)]) == [False, True, False]
+
+
+def test_a_ramp_strikes_a_growing_share() -> None:
+    injection = Injection(fault=_Host(), kind="llm", shape="always", ramp=Ramp(0.25, 1.0, 30.0))
+    hits = _hits(injection, [_llm(n, seconds=float(n)) for n in range(40)])
+    assert sum(hits[:10]) < sum(hits[10:20]) < sum(hits[20:30])
+    assert hits[31:] == [True] * 9
+
+
+def _spells(seed: int, injection: Injection) -> list[bool]:
+    injector = Injector(Schedule("s", (injection,)), seed=seed)
+    return [injector.pick(_llm(n, seconds=n / 10)) is not None for n in range(400)]
+
+
+def test_bursts_come_and_go_as_the_seed_says() -> None:
+    injection = Injection(fault=_Host(), kind="llm", shape="always", burst=Burst(on=2.0, off=4.0))
+    hits = _spells(1, injection)
+    assert hits[0]
+    assert hits == _spells(1, injection)
+    assert hits != _spells(2, injection)
+    lengths = [(struck, len(list(run))) for struck, run in itertools.groupby(hits)][:-1]
+    assert all(10 <= length <= 31 if struck else 19 <= length <= 61 for struck, length in lengths)
+    assert len(lengths) > 6

@@ -57,6 +57,7 @@ _FILES = (
     "retrieval",
     "queues",
     "shipped_modes",
+    "more_modes",
 )
 
 for _file in _FILES:

@@ -19,6 +19,8 @@ __all__ = [
     "KnowledgeBaseTimeout",
     "PoisonedDocument",
     "StaleIndex",
+    "changed",
+    "retold",
 ]
 
 SEARCHES = ("*search*", "*retriev*", "*knowledge*", "*kb*", "*rag*", "*docs*", "*document*", "*faq*", "*find*", "*query*")
