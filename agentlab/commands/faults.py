@@ -5,11 +5,13 @@ from __future__ import annotations
 import inspect
 import math
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from agentlab.commands.console import CommandError, nearest, print_json, print_rows, stdout
+from agentlab.commands.own import load_own
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -108,6 +110,7 @@ def catalogue() -> Mapping[str, dict[str, Any]]:
     from agentlab_faults.catalogue import all_modes
     from agentlab_faults.fault import all_faults
 
+    load_own(Path.cwd())
     entries = {name: _describe_fault(fault) for name, fault in all_faults().items()}
     return entries | {name: _describe_mode(mode) for name, mode in all_modes().items()}
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from agentlab.commands.console import CommandError, fix_hash_seed
+from agentlab.commands.own import load_own
 from agentlab.commands.pytest_front import run_pytest, with_plugin
 from agentlab.commands.suites import find_suite, suite_files
 from agentlab.commands.watching import ready
@@ -63,6 +64,7 @@ def check(path: Path, agent: str | None, faults: list[str]) -> None:
     from agentlab_suites.plan import cells_of
     from agentlab_suites.problems import BadInput
 
+    load_own(Path.cwd(), path if path.is_dir() else path.parent)
     try:
         for file in suite_files(path):
             if agent is None and load_suite(file).suite.agent is None:

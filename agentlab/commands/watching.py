@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agentlab.commands.console import CommandError, print_rows, stdout
+from agentlab.commands.own import load_own
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,6 +25,7 @@ def ready(suite: Path, agent: str | None, seed: int) -> Prepared:
     from agentlab_suites.plan import prepare
     from agentlab_suites.problems import BadInput
 
+    load_own(Path.cwd(), suite.parent)
     try:
         loaded = load_suite(suite)
         return prepare(loaded, agent_of(loaded, agent), seed=seed)

@@ -16,6 +16,7 @@ A fault is one small class in one place::
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -327,7 +328,7 @@ def register(row: Row) -> Callable[[F], F]:
     """Put a fault into the catalogue under its row's id. Raises ValueError if the id is taken or the class has no docstring."""
 
     def add(cls: F) -> F:
-        if row.id in _registry:
+        if row.id in _registry and not _same(cls, _registry[row.id]):
             raise ValueError(
                 f"A fault named {row.id!r} is registered already, as {_registry[row.id].__qualname__}; give this one another id."
             )
@@ -338,6 +339,15 @@ def register(row: Row) -> Callable[[F], F]:
         return cls
 
     return add
+
+
+def _same(one: type[Fault], other: type[Fault]) -> bool:
+    """Whether both are the class of one file, which was read again (a `conftest.py` that a command and pytest both load)."""
+
+    def place(cls: type[Fault]) -> tuple[str, str | None]:
+        return cls.__qualname__, getattr(sys.modules.get(cls.__module__), "__file__", None)
+
+    return place(one) == place(other) and place(one)[1] is not None and one.__module__ != other.__module__
 
 
 def all_faults() -> Mapping[str, type[Fault]]:

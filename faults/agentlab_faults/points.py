@@ -9,7 +9,7 @@ __all__ = ["CHUNK", "Point", "PointKind", "Trait"]
 
 PointKind = Literal["llm", "tool", "store", "mcp"]
 Trait = Literal["structured", "system", "results", "calls", "tools"]
-"""What a model is asked: for JSON; under a system prompt; after results of tools; after two unlike calls; with tools to choose from."""
+"""What a model is asked: for JSON; under a system prompt; after results, or two unlike calls, since the last prompt; with tools."""
 CHUNK = ".chunk."
 """Stands between a call's point and the number of an event of its stream."""
 

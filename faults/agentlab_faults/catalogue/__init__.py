@@ -7,17 +7,21 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from agentlab_faults.catalogue.laws import complaints
 from agentlab_faults.catalogue.modes import Mode, UnknownMode, add_mode, all_modes, mode_schedule, modes_for
+from agentlab_faults.catalogue.packages import BadPackage, load_packages
 from agentlab_faults.catalogue.select import SHAPES, UnknownFault, at_events, nearest, schedule_name, select, singles
 
 __all__ = [
     "SHAPES",
+    "BadPackage",
     "Mode",
     "UnknownFault",
     "UnknownMode",
     "add_mode",
     "all_modes",
     "at_events",
+    "complaints",
     "mode_schedule",
     "modes_for",
     "nearest",
@@ -62,3 +66,4 @@ _FILES = (
 
 for _file in _FILES:
     import_module(f"{__name__}.{_file}")
+load_packages()

@@ -279,7 +279,7 @@ class StatusFailed(Spoils):
     message: str = "The model failed to generate a response."
 
     def spoil(self, served: Served) -> Exchange:
-        failed = {"status": "failed", "error": {"code": self.code, "message": self.message}, "output": [], "usage": None}
+        failed: Json = {"status": "failed", "error": {"code": self.code, "message": self.message}, "output": [], "usage": None}
         return served.encoded(served.payload | failed)
 
 

@@ -164,7 +164,7 @@ class IgnoredResult(Spoils):
     failure: str = "I could not do this: the tool reported that nothing was found."
 
     def spoil(self, served: Served) -> Exchange:
-        results = [text_of(message) for message in served.asked().messages if message.get("role") == "tool"]
+        results = [text_of(message) for message in served.asked().turn if message.get("role") == "tool"]
         words = self.success if _any_failed(results) else self.failure
         return served.rendered(replace(served.answer, content=words)) if results else served.exchange
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from agentlab_faults.catalogue.errors import Answers
 from agentlab_faults.catalogue.rates import HARMLESS, PASSES, SEMANTIC, often
-from agentlab_faults.catalogue.wire import Answers
 from agentlab_faults.exchange import Exchange, Pause
 from agentlab_faults.fault import Best, Row, Served, Shape, Spoils, register
 from agentlab_faults.script import Called
@@ -21,7 +21,7 @@ class _CallsAgain(Spoils):
     """The model makes a call of the history again instead of what it would say."""
 
     back: int
-    """Which one, from the end of the history's different calls: 1 is the last."""
+    """Which one of the unlike calls since the user's last message, from their end: 1 is the last."""
 
     def spoil(self, served: Served) -> Exchange:
         """The call again, under an id of its own; the very same answer if the history has no such call."""

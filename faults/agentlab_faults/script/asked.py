@@ -66,9 +66,15 @@ class Asked:
         return "\n".join([*texts, *(f"tool:{name}" for name in self.callable)])
 
     @cached_property
+    def turn(self) -> Sequence[Mapping[str, Any]]:
+        """What came since the user's last message."""
+        last = max((at for at, message in enumerate(self.messages) if message.get("role") == "user"), default=-1)
+        return self.messages[last + 1 :]
+
+    @cached_property
     def called(self) -> list[tuple[str, str]]:
-        """(tool, arguments as text) of every call in the history, in order."""
-        calls = [call for message in self.messages for call in message.get("tool_calls") or () if isinstance(call.get("function"), Mapping)]
+        """(tool, arguments as text) of every call since the user's last message, in order."""
+        calls = [call for message in self.turn for call in message.get("tool_calls") or () if isinstance(call.get("function"), Mapping)]
         return [(str(call["function"].get("name")), str(call["function"].get("arguments"))) for call in calls]
 
     def shown(self) -> dict[str, str | None]:
