@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from agentlab.commands.chaos_child import Child, exit_code
 from agentlab.commands.chaos_environment import app_environment
+from agentlab.commands.chaos_keys import HELP, Keys, keyboard
 from agentlab.commands.chaos_telling import Teller
 from agentlab.commands.console import SHIP, UNDECIDABLE, CommandError, stderr, stdout
 
@@ -125,7 +126,11 @@ class _Session:
             self._teller.note(f"set OPENAI_BASE_URL={self.origin}/v1 and the like in your app; switches: {self.origin}/_agentlab/faults")
 
     async def _alone(self) -> int:
-        number = await self._signal
+        keys = Keys(self._scopes, self._teller.note, lambda: self._signalled(signal.SIGINT))
+        with keyboard(keys.press) as there:
+            if there:
+                self._teller.note(HELP)
+            number = await self._signal
         return SHIP if number == signal.SIGINT else exit_code(-number)
 
     async def _with_app(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode
@@ -45,6 +46,7 @@ _SAID: Final = re.compile(
 )
 
 
+@lru_cache(maxsize=4096)
 def names_a_secret(name: str) -> bool:
     """Whether what stands under this name is a secret.
 

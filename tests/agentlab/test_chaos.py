@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import termios
 import textwrap
 import urllib.request
 from collections.abc import Iterator
@@ -261,6 +262,71 @@ def test_the_switches_are_for_this_machine_and_for_known_words(server: Running, 
     assert got == status
     assert answer["error"]["message"].startswith("agentlab chaos: ")
     assert server.call("GET", "/_agentlab/faults")[1]["plan"]["faults"] == []
+
+
+def test_keys_at_the_terminal_switch_and_leave_it_as_it_was() -> None:
+    ours, theirs = os.openpty()
+    before = termios.tcgetattr(theirs)
+    command = [sys.executable, "-m", "agentlab.cli", "chaos", "--script", ORDER, "--faults", "http_503"]
+    process = subprocess.Popen(command, env=environment(), stdin=theirs, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr is not None
+        said: list[str] = []
+        for wanted, key in (
+            ("keys: p pause", b"p"),
+            ("paused: nothing is broken", b"p"),
+            ("going on", b"n"),
+            ("breaking primary-provider-outage", b"m"),
+            ("breaking ", b"f"),
+            ("breaking http_503", b"x"),
+            ("breaking nothing", b"q"),
+        ):
+            while wanted not in "".join(said):
+                said.append(process.stderr.readline())
+            said.clear()
+            os.write(ours, key)
+        assert process.wait(30) == 0
+        assert "0 requests in" in process.stderr.read()
+        assert termios.tcgetattr(theirs) == before
+    finally:
+        process.kill()
+        process.communicate()
+        os.close(ours)
+        os.close(theirs)
+
+
+SDKS = """
+import anthropic, openai
+from google import genai
+ask = "Refund order 5512."
+told = []
+chat = [{"role": "user", "content": ask}]
+o = openai.OpenAI()
+told.append(o.chat.completions.create(model="gpt-4o-mini", messages=chat).choices[0].message.content)
+chunks = o.chat.completions.create(model="gpt-4o-mini", messages=chat, stream=True)
+told.append("".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices))
+told.append(o.responses.create(model="gpt-4o-mini", input=ask).output_text)
+events = o.responses.create(model="gpt-4o-mini", input=ask, stream=True)
+told.append("".join(event.delta for event in events if event.type == "response.output_text.delta"))
+a = anthropic.Anthropic()
+told.append(a.messages.create(model="claude-sonnet-4-5", max_tokens=100, messages=chat).content[0].text)
+with a.messages.stream(model="claude-sonnet-4-5", max_tokens=100, messages=chat) as stream:
+    told.append("".join(stream.text_stream))
+retrying = genai.types.HttpOptions(retry_options=genai.types.HttpRetryOptions(attempts=3, initial_delay=0.1))
+g = genai.Client(http_options=retrying)
+told.append(g.models.generate_content(model="gemini-2.5-flash", contents=ask).text)
+told.append("".join(c.text or "" for c in g.models.generate_content_stream(model="gemini-2.5-flash", contents=ask)))
+print(len(told), set(told))
+"""
+
+
+def test_every_sdk_finds_the_server_and_is_told_the_same(tmp_path: Path) -> None:
+    script = tmp_path / "hello.yaml"
+    script.write_text("script:\n  - say: It is refunded.\n")
+    done = chaos("--script", str(script), "--faults", "http_503", "--", sys.executable, "-W", "ignore", "-c", SDKS)
+    assert done.stdout == "8 {'It is refunded.'}\n", done.stderr
+    for point in ("openai.chat.1", "openai.responses.1", "anthropic.messages.1", "gemini.generate.1"):
+        assert f"{point}: attempt 1 struck by http_503" in done.stderr
 
 
 LINGERS = """
