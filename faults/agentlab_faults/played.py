@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from agentlab_faults.cassette.take import Take
+from agentlab_faults.dialects.limits import Limits
 from agentlab_faults.journal import Event
 from agentlab_faults.ledger import Ledger
 from agentlab_faults.points import Point
@@ -51,6 +52,8 @@ class Setup:
     """Virtual seconds."""
     max_requests: int | None = None
     max_tokens: int | None = None
+    limits: Limits | None = None
+    """What the provider enforces: the model's window, requests and tokens per minute."""
     allow_hosts: frozenset[str] = frozenset()
     mocks: Literal["win", "inject", "replace"] = "win"
     watchdog: float | None = 30.0

@@ -13,6 +13,7 @@ from typing import Any
 from agentlab_faults.calls import Call, fingerprint
 from agentlab_faults.cassette.matching import Player
 from agentlab_faults.dialects import DIALECTS, Dialect
+from agentlab_faults.dialects.counting import counted
 from agentlab_faults.exchange import Exchange, Pause, WireRequest, differs_after
 from agentlab_faults.fault import Replaces, Spoils
 from agentlab_faults.injector import Target
@@ -85,8 +86,8 @@ class Provider:
                 f"The agent called its provider from a real thread ({threading.current_thread().name}), {_NOT_VIRTUAL}"
             )
             return None
-        if endpoint.api == "oauth.token":
-            return token_answer(EPOCH + self._run.now()), None
+        if (beside := self._beside(endpoint.api, request)) is not None:
+            return beside, None
         dialect = DIALECTS.get(endpoint.api)
         if dialect is None:
             served = ", ".join(DIALECTS)
@@ -99,6 +100,12 @@ class Provider:
         except Exception as error:  # noqa: BLE001 - what breaks in here is the lab's failure and must not pass for the provider's
             self._run.fail(f"The lab failed while it answered {request.path}: {type(error).__name__}: {error}")
         return _SILENT, None
+
+    def _beside(self, api: str, request: WireRequest) -> Exchange | None:
+        """What a provider answers that is no call of a model."""
+        if api == "oauth.token":
+            return token_answer(EPOCH + self._run.now())
+        return counted(request, serial=self.requests) if api == "tokens" else None
 
     def _called(self, dialect: Dialect, request: WireRequest) -> tuple[Exchange, OnEnd | None]:
         run = self._run
@@ -135,6 +142,7 @@ class Provider:
             if self._run.cassette is None:
                 raise
             return None, None
+        refusal = refusal or self._run.meter.refuse(dialect, request, body, now=self._run.now(), epoch=EPOCH, serial=self.requests)
         return refusal, self._run.model.named(dialect.read(body)) if refusal is None else None
 
     def _note(self, dialect: Dialect, request: WireRequest, call: Call, model: str, answer: _Answer, asked: Asked | None) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from agentlab_faults.calls import Call, Calls
 from agentlab_faults.cassette.matching import Player
+from agentlab_faults.dialects.limits import Meter
 from agentlab_faults.injector import Injector
 from agentlab_faults.journal import Event, FaultStruck
 from agentlab_faults.ledger import Ledger
@@ -48,6 +49,7 @@ class Run:
         self.model = ScriptedModel(setup.scripts, setup.prompts, seamed=setup.tools)
         self.cassette = Player(setup.cassette) if setup.cassette is not None else None
         self.injector = Injector(schedule, seed=seed)
+        self.meter = Meter(setup.limits)
         self.calls = Calls()
         self.ledger = Ledger()
         self.events: list[Event] = []

@@ -17,6 +17,7 @@ __all__ = [
     "Fallback",
     "GateKeys",
     "JsonCheck",
+    "LimitsKeys",
     "Prompt",
     "ProviderKeys",
     "Scenario",
@@ -54,6 +55,14 @@ class Budget(_Keys):
 
     requests: LimitField = None
     tokens: LimitField = None
+
+
+class LimitsKeys(_Keys):
+    """What the scripted provider enforces, as a real one does."""
+
+    context: Annotated[int, Field(strict=True, ge=1)] | None = None
+    requests_per_minute: Annotated[int, Field(strict=True, ge=1)] | None = None
+    tokens_per_minute: Annotated[int, Field(strict=True, ge=1)] | None = None
 
 
 class Defaults(_Keys):
@@ -268,6 +277,7 @@ class Suite(_Keys):
     faults: tuple[str, ...] | None = None
     explore: Literal["singles"] | None = None
     fallback: Fallback = Fallback()
+    limits: LimitsKeys = LimitsKeys()
     layers: tuple[Layer, ...] = ()
     tools: dict[Name, ToolKeys] = {}
     scenarios: Annotated[dict[Name, Scenario], Field(min_length=1)]

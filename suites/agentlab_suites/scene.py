@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 
+from agentlab_faults.dialects.limits import Limits
 from agentlab_faults.played import Clean, Setup, Tool
 from agentlab_faults.schedule import Schedule
 from agentlab_faults.script import Call, Say, ScriptSpec
@@ -84,6 +85,7 @@ def _scene(loaded: LoadedSuite, name: str, scenario: Scenario, watchdog: float |
         tools={tool: _tool(tool, keys, hooked.get(tool)) for tool, keys in suite.tools.items()},
         deadline=scenario.deadline or suite.defaults.deadline,
         max_requests=DISCOVERY_REQUESTS,
+        limits=Limits(**suite.limits.model_dump()),
         allow_hosts=frozenset(suite.allow_hosts),
         watchdog=watchdog,
     )

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from agentlab_faults.dialects.limits import Limits
 from agentlab_suites.load import load_suite
 from agentlab_suites.nodes import MAX_BYTES
 from agentlab_suites.not_yet import NOT_YET
 from agentlab_suites.problems import BadSuite
+from agentlab_suites.scene import scenes
 from agentlab_suites.schema import suite_schema
 from hypothesis import given
 from hypothesis import strategies as st
@@ -211,3 +213,15 @@ def test_editors_get_a_schema_that_knows_every_key() -> None:
     assert "reply.contains" in schema["$defs"]["Check"]["properties"]
     assert "http_429_rate" in schema["properties"]["faults"]["examples"][0]
     assert schema["additionalProperties"] is False
+
+
+def test_limits_reach_the_scripted_provider(tmp_path: Path) -> None:
+    path = tmp_path / "shop.suite.yaml"
+    path.write_text(GOOD + "limits: {context: 8000, requests_per_minute: 20}\n")
+    [scene] = scenes(load_suite(path), watchdog=None, hooked={})
+    assert scene.setup.limits == Limits(context=8000, requests_per_minute=20)
+
+
+def test_a_limit_that_is_no_number_is_refused(refused: Callable[[str], str]) -> None:
+    assert "limits" in refused(GOOD + "limits: {context: 8k}\n")
+    assert "context" in refused(GOOD + "limits: {contxt: 8000}\n")

@@ -24,8 +24,8 @@ class Endpoint:
 
     `api` of a provider: `openai.chat`, `openai.responses`, `openai.completions`, `anthropic.messages`, `gemini.generate`,
     `gemini.stream`, `embeddings`, `bedrock`, `cohere.chat`, `ollama`, `watsonx`, `oauth.token` (a token of access, without which no cloud's
-    client gets as far as a model call), or `side` (no model call: models, files, counting); of telemetry its product (`otlp`, `langsmith`
-    ...); of a tool `http`.
+    client gets as far as a model call), `tokens` (counting them), or `side` (no model call: models, files); of telemetry its product
+    (`otlp`, `langsmith` ...); of a tool `http`.
     """
 
     api: str
@@ -47,9 +47,10 @@ _MESSAGES: Final = (b'"messages"',)
 _PATHS: Final = tuple(
     _Path(api, re.compile(pattern), keys)
     for api, pattern, keys in (
-        ("side", r"/v1/messages/count_tokens/?$|/count-tokens:rawPredict$", (_MESSAGES,)),
-        ("side", r"/responses/input_tokens/?$", (_MODEL,)),
-        ("side", r":(countTokens|computeTokens)$", ()),
+        ("tokens", r"/v1/messages/count_tokens/?$|/count-tokens:rawPredict$", (_MESSAGES,)),
+        ("tokens", r"/responses/input_tokens/?$", (_MODEL,)),
+        ("tokens", r":countTokens$", ()),
+        ("side", r":computeTokens$", ()),
         ("openai.chat", r"/deployments/[^/]+/chat/completions/?$", (_MESSAGES,)),
         ("openai.chat", r"/chat/completions/?$", (_MODEL, _MESSAGES)),
         ("openai.responses", r"/responses/?$", (_MODEL, (b'"input"', b'"prompt"'))),
