@@ -1,17 +1,23 @@
 """What the interceptor costs a request: idle (the bar is 1 us) and armed (15 us).
 
 Idle compares a seam with the method under it. Armed compares a client that the lab answers with the same client over a stub transport which
-returns an equal response, so that the client's own work cancels out.
+returns an equal response, so that the client's own work cancels out. aiohttp and urllib3 have no such transport: their figures are whole
+requests, the client's own writing and parsing included, beside those of the same client on a server on loopback.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import statistics
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import aiohttp
 import httpx2
+import urllib3
 from agentlab_faults import intercept
 from agentlab_faults.exchange import Exchange, WireRequest
 
@@ -75,6 +81,61 @@ def idle() -> Figure:
     )
 
 
+class Local(BaseHTTPRequestHandler):
+    """The same answer from a real server, on connections that are kept."""
+
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(200)
+        for name, value in HEADERS:
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(BODY)
+
+    def log_message(self, *args: Any) -> None:
+        """Say nothing."""
+
+
+@contextlib.contextmanager
+def serving() -> Iterator[str]:
+    """The URL of a server on loopback."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Local) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/v1/chat/completions"
+        server.shutdown()
+
+
+async def by_aiohttp(url: str) -> None:
+    async with aiohttp.ClientSession() as session:
+        for _ in range(REQUESTS):
+            async with session.post(url, data=b"{}") as response:
+                await response.read()
+
+
+def by_urllib3(url: str) -> None:
+    with urllib3.PoolManager() as manager:
+        for _ in range(REQUESTS):
+            manager.request("POST", url, body=b"{}")
+
+
+def whole(name: str, request: Any) -> Figure:
+    """Microseconds of one request that the lab answers."""
+
+    def answered() -> None:
+        with intercept.armed(answer):
+            request(URL)
+
+    with serving() as url:
+        lab, server = alternated([answered, lambda: request(url)], calls=3, rounds=ROUNDS)
+    note = f"the whole request; {statistics.median(server) / REQUESTS * 1e6:.0f} us with a server on loopback, its own work included"
+    return Figure(f"{name} answered by the lab, a request", statistics.median(lab) / REQUESTS * 1e6, "us", note=note)
+
+
 if __name__ == "__main__":
     intercept.install()
-    publish([armed(), idle()])
+    aio = whole("aiohttp", lambda url: asyncio.run(by_aiohttp(url)))
+    publish([armed(), idle(), aio, whole("urllib3", by_urllib3)])

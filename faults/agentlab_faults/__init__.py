@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     )
     from agentlab_faults.played import Clean, Played, Setup, Struck, Talk, Tool
     from agentlab_faults.points import Point
+    from agentlab_faults.respx_effects import respx_effect
     from agentlab_faults.schedule import FAULT_FREE, Injection, Schedule, Window
     from agentlab_faults.tools import commit, hook, hook_at, tool
 
@@ -61,6 +62,7 @@ _HOMES = {
     ),
     "played": ("Clean", "Played", "Setup", "Struck", "Talk", "Tool"),
     "points": ("Point",),
+    "respx_effects": ("respx_effect",),
     "schedule": ("FAULT_FREE", "Injection", "Schedule", "Window"),
     "tools": ("commit", "hook", "hook_at", "tool"),
 }
@@ -105,6 +107,7 @@ __all__ = [
     "hook_at",
     "play",
     "register",
+    "respx_effect",
     "tool",
 ]
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from agentlab_faults import intercept
 from agentlab_faults.calls import Call, fingerprint
 from agentlab_faults.dialects import DIALECTS, Dialect
-from agentlab_faults.exchange import Break, Exchange, Pause, Timeouts, TransportError, WireRequest
+from agentlab_faults.exchange import Exchange, WireRequest
 from agentlab_faults.fault import Replaces, Spoils
+from agentlab_faults.hurrying import hurried
 from agentlab_faults.injector import Target
 from agentlab_faults.intercept import OnEnd, classify
 from agentlab_faults.played import Setup, Tool
@@ -27,7 +26,7 @@ from agentlab_faults.tokens import token_answer
 from agentlab_faults.tools import adapt_frameworks, hub
 from agentlab_faults.workshop import Workshop
 
-__all__ = ["AnyTool", "hurried", "injecting"]
+__all__ = ["AnyTool", "injecting"]
 
 
 class AnyTool(dict[str, Tool]):
@@ -118,25 +117,3 @@ class _Handler:
     def _served(self, dialect: Dialect, request: WireRequest, body: dict[str, Any]) -> Good:
         self._serial += 1
         return serve(self._run.model, dialect, dialect.read(body), request, body, serial=self._serial, created=EPOCH)
-
-
-def hurried(exchange: Exchange, timeouts: Timeouts) -> Exchange:
-    """The exchange without its waits: where the client would have given up, it does so at once.
-
-    Raises ValueError for a wait without end in a client without a timeout, which real time cannot show.
-    """
-    return replace(exchange, before=tuple(_hurry(exchange.before, timeouts)), body=tuple(_hurry(exchange.body, timeouts)))
-
-
-def _hurry(parts: Sequence[Any], timeouts: Timeouts) -> Iterator[Any]:
-    for part in parts:
-        if not isinstance(part, Pause):
-            yield part
-            continue
-        limit = getattr(timeouts, part.phase)
-        if limit is not None and part.seconds >= limit:
-            names: dict[str, TransportError] = {"connect": "ConnectTimeout", "read": "ReadTimeout", "pool": "PoolTimeout"}
-            yield Break(names[part.phase])
-            return
-        if math.isinf(part.seconds):
-            raise ValueError("The fault waits for ever and the client has no timeout; use chaos.arun, which plays in virtual time.")

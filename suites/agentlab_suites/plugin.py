@@ -96,7 +96,11 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SuiteFile 
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One test for each fault and point of its `chaos` marker."""
+    """One test for each fault and point of its `chaos` marker. The seams go in now: before any test puts its mocks over them."""
+    if "chaos" in metafunc.fixturenames:
+        from agentlab_faults.intercept import install  # noqa: PLC0415 - the plugin stays light while it is unused
+
+        install()
     if metafunc.definition.get_closest_marker("chaos") is not None:
         from agentlab_suites.fixture import parametrize  # noqa: PLC0415 - the plugin stays light while it is unused
 

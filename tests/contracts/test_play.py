@@ -17,6 +17,7 @@ from agentlab_faults.catalogue import select
 from agentlab_faults.intercept import armed
 from agentlab_faults.journal import Requested
 from agentlab_faults.script import Say, ScriptSpec
+from google import genai
 from google.oauth2.credentials import Credentials
 
 MESSAGES: Any = [{"role": "user", "content": "hi"}]
@@ -51,7 +52,7 @@ def by_requests(prompt: str) -> str:
     return ""
 
 
-def played(agent: Callable[[str], Any], fault: str = "", *, seed: int = 0) -> Played:
+def played(agent: Callable[[str], Any], fault: str = "", *, at: str = "openai.chat.1", seed: int = 0) -> Played:
     def conversation(talk: Talk) -> None:
         talk.turn("hi")
         talk.reply(talk.settle(agent("hi")))
@@ -59,7 +60,7 @@ def played(agent: Callable[[str], Any], fault: str = "", *, seed: int = 0) -> Pl
     clean = play(conversation, SETUP, seed=seed)
     if not fault:
         return clean
-    schedule = Schedule(fault, (Injection(fault=select((fault,))[0](), at="openai.chat.1"),))
+    schedule = Schedule(fault, (Injection(fault=select((fault,))[0](), at=at),))
     return play(conversation, SETUP, schedule, seed=seed, clean=clean.clean)
 
 
@@ -101,3 +102,19 @@ def test_native_clients_are_off_in_a_run_and_as_before_after_it(monkeypatch: pyt
         with armed(lambda _: None):
             assert os.environ["LITELLM_RUST"] == "0"
         assert os.environ.get("LITELLM_RUST") == before
+
+
+@pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning")
+@pytest.mark.parametrize("fault", ["", "net_conn_refused", "http_503"])
+def test_google_genai_asks_worker_threads_for_proxies_and_is_still_the_same_every_time(fault: str) -> None:
+    async def by_genai(prompt: str) -> str:
+        retries = genai.types.HttpRetryOptions(attempts=3)
+        client = genai.Client(api_key="k", http_options=genai.types.HttpOptions(retry_options=retries))
+        return (await client.aio.models.generate_content(model="gemini-2", contents=prompt)).text or ""
+
+    first, second = played(by_genai, fault, at="gemini.generate.1"), played(by_genai, fault, at="gemini.generate.1")
+    assert (first.ending, first.replies, first.problems) == ("returned", ("Hello!",), ())
+    assert {event.library for event in first.journal if isinstance(event, Requested)} == {"aiohttp"}
+    assert len(first.strikes) == bool(fault)
+    assert first.journal == second.journal
+    assert (first.seconds, first.real_threads) == (second.seconds, ())

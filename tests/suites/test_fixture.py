@@ -12,8 +12,8 @@ import pytest
 from agentlab_faults.catalogue import UnknownFault
 from agentlab_faults.exchange import Break, Exchange, Pause, Timeouts
 from agentlab_faults.fault import all_faults
+from agentlab_faults.hurrying import hurried
 from agentlab_suites.fixture import Chaos, _schedule
-from agentlab_suites.injecting import hurried
 
 ANSWER = {
     "id": "chatcmpl-1",

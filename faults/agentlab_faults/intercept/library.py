@@ -80,12 +80,12 @@ class Library:
         return self._module.Response(exchange.status, headers=exchange.headers, stream=stream, extensions=extensions)
 
     def _fail_sync(self, error: TransportError, message: str | None, cause: BaseException | None) -> Exception:
-        return self._fail(error, "timed out" if message is None else message, cause)
+        return self.failure(error, "timed out" if message is None else message, cause)
 
     def _fail_async(self, error: TransportError, message: str | None, cause: BaseException | None) -> Exception:
-        return self._fail(error, message or "", cause)
+        return self.failure(error, message or "", cause)
 
-    def _fail(self, error: TransportError, message: str, cause: BaseException | None) -> Exception:
+    def failure(self, error: TransportError, message: str, cause: BaseException | None) -> Exception:
         """The library's exception, caused by its core's of the same name, caused by `cause`, as the real chain is."""
         made: Exception = getattr(self._module, error)(message)
         core = getattr(importlib.import_module(self._core), error, None)

@@ -94,19 +94,24 @@ class Cover:
 
     def __init__(self, package: str, owner: type, name: str, over: Over) -> None:
         self.place = f"{package}.{owner.__name__}.{name}"
+        self._package = package
         self._owner = owner
         self._name = name
         self._over = over
-        self._own: Method = owner.__dict__[name]
+        self._own: Method | None = None
         self._put: tuple[Method, Method] | None = None
+        self.mend()
 
     def mend(self) -> None:
-        """Nothing is there that could be lost."""
+        """Learn the library's own method, unless a mock was there before us: then that mock wins."""
+        now: Method = self._owner.__dict__[self._name]
+        if self._own is None and package_of(now) == self._package:
+            self._own = now
 
     def cover(self) -> None:
         """Go over a mock that has the method's place. Tracing, which wraps the library's own, is no mock."""
         now: Method = self._owner.__dict__[self._name]
-        if not reaches(now, self._own):
+        if self._own is not None and not reaches(now, self._own):
             self._put = self._over(self._own, now), now
             setattr(self._owner, self._name, self._put[0])
 
