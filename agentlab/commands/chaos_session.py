@@ -41,6 +41,8 @@ async def run_session(options: Options) -> int:
     scripts = () if source.script is None else (source.script,)
     scopes = Scopes(plan=options.plan, scripts=scripts, cassette=source.cassette, seed=options.seed, tell=teller.entry)
     live = _live(source, scrubber)
+    if live is not None:
+        live.tell = teller.note
     front = Front(scopes, live or Scripted(), scrubber)
     front.server = server = Server(front, allow_hosts=options.allow_hosts)
     try:

@@ -191,6 +191,18 @@ async def test_an_error_of_the_provider_is_told_and_not_taken_for_ours() -> None
         assert [entry.kind for entry in there.chaos.scopes.log] == ["refused"]
 
 
+async def test_a_fault_that_does_not_fit_the_real_answer_is_told_so() -> None:
+    async with between("content_empty_choices") as there:
+        told: list[str] = []
+        there.live.tell = told.append
+        there.upstream.body = b'{"object": "something else"}'
+        assert await there.chaos.ask() == (200, there.upstream.body)
+        assert told == [
+            "content_empty_choices has nothing to act on in the provider's answer to openai.chat.1, which is passed on as it is"
+        ]
+        assert there.chaos.scopes.blows == []
+
+
 async def test_a_provider_that_is_not_there_is_a_502() -> None:
     async with between() as there:
         there.live._origin = "http://127.0.0.1:9"

@@ -64,8 +64,8 @@ class Live:
         self._serial = 0
         self.keep: Keep | None = None
         """Sees each answer that came whole: the request, status and headers, and the body's pieces with the seconds before each."""
-        self.notes: list[str] = []
-        """What could not be done, for the log."""
+        self.tell: Callable[[str], None] = lambda _: None
+        """Hears what could not be done."""
 
     async def close(self) -> None:
         """Close every connection to the provider."""
@@ -148,7 +148,9 @@ class Live:
             good = Exchange(exchange.status, exchange.headers, _events(good.content))
         bad = whole.spoiled(good, wire)
         if bad is None:
-            self.notes.append(f"{whole.fault.row.id} has nothing to act on in this answer")
+            self.tell(
+                f"{whole.fault.row.id} has nothing to act on in the provider's answer to {whole.call.point}, which is passed on as it is"
+            )
             return good
         strike.fault, strike.spoiled = whole.fault.row.id, bad != good
         whole.scope.run.struck(whole.fault.row.id, whole.call, changed=bad != good)
