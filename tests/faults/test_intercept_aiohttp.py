@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import io
 import json
 import math
 import socket
@@ -340,8 +341,13 @@ def test_uploads_of_every_kind_are_seen_whole_and_still_sent(caller: Caller) -> 
     caller.post(wire, data=form)
     caller.post(wire, data=b"late", expect100=True)
     caller.post(wire, data="text")
-    assert [request.body for request in wire.requests] == [b"onetwo", b"grant=x", b"late", b"text"]
-    assert wire.ends == ["delivered"] * 4
+    caller.post(wire, data=io.BytesIO(b"in memory"))
+    assert [request.body for request in wire.requests] == [b"onetwo", b"grant=x", b"late", b"text", b"in memory"]
+    parts = aiohttp.FormData()
+    parts.add_field("file", io.BytesIO(b"a file"), filename="f.txt")
+    caller.post(wire, data=parts)
+    assert b"a file" in wire.requests[-1].body
+    assert wire.ends == ["delivered"] * 6
 
 
 def test_each_request_of_a_session_passes_the_seam(caller: Caller) -> None:
