@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import anthropic
 import openai
 import pytest
 from agentlab_faults.catalogue import select
@@ -23,6 +24,7 @@ from agentlab_faults.intercept import End, armed, install
 from agentlab_faults.script import Called
 from agentlab_faults.serving import Good, parsed, put
 from agentlab_faults.sim import Simulation
+from google import genai
 
 install()
 
@@ -92,9 +94,50 @@ def responses_helper(kinds: list[str], text: list[str]) -> Any:
         return stream.get_final_response().status
 
 
+def anthropic_events(kinds: list[str], text: list[str]) -> Any:
+    tools: Any = [{"name": "get_weather", "input_schema": PARAMETERS}]
+    said: Any = [{"role": "user", "content": QUESTION}]
+    with anthropic.Anthropic(api_key="sk-test") as client:
+        for event in client.messages.create(model="claude-sonnet-5", max_tokens=100, messages=said, tools=tools, stream=True):
+            kinds.append(event.type)
+            if event.type == "content_block_delta" and event.delta.type == "text_delta":
+                text.append(event.delta.text)
+    return kinds[-1] if kinds else None
+
+
+def anthropic_helper(kinds: list[str], text: list[str]) -> Any:
+    tools: Any = [{"name": "get_weather", "input_schema": PARAMETERS}]
+    said: Any = [{"role": "user", "content": QUESTION}]
+    with (
+        anthropic.Anthropic(api_key="sk-test") as client,
+        client.messages.stream(model="claude-sonnet-5", max_tokens=100, messages=said, tools=tools) as stream,
+    ):
+        for event in stream:
+            kinds.append(event.type)
+            if event.type == "text":
+                text.append(event.text)
+        return stream.get_final_message().stop_reason
+
+
+def gemini_events(kinds: list[str], text: list[str]) -> Any:
+    tool: Any = genai.types.Tool(function_declarations=[{"name": "get_weather", "parameters_json_schema": PARAMETERS}])
+    config = genai.types.GenerateContentConfig(tools=[tool])
+    finish = None
+    with genai.Client(api_key="key-test", http_options={"timeout": 600_000}) as client:
+        for chunk in client.models.generate_content_stream(model="gemini-2.5-flash", contents=QUESTION, config=config):
+            kinds.append("chunk")
+            for candidate in chunk.candidates or ():
+                parts = (candidate.content.parts if candidate.content else None) or ()
+                text.extend(part.text or "" for part in parts)
+                finish = candidate.finish_reason.name if candidate.finish_reason else finish
+    return finish
+
+
 READERS: dict[str, tuple[str, dict[str, Reader]]] = {
     "openai.chat": ("openai", {"events": chat_events, "helper": chat_helper}),
     "openai.responses": ("openai", {"events": responses_events, "helper": responses_helper}),
+    "anthropic.messages": ("anthropic", {"events": anthropic_events, "helper": anthropic_helper}),
+    "gemini.generate": ("google-genai", {"events": gemini_events}),
 }
 """Wire API to its SDK and the ways to read a stream of it."""
 
@@ -183,9 +226,9 @@ def test_without_a_fault_all_of_the_text_gets_through(api: str, way: str) -> Non
     ids=lambda v: getattr(v, "row", v) and str(getattr(getattr(v, "row", None), "id", v)),
 )
 def test_a_struck_stream_is_another_one_at_every_event(api: str, fault: type[Fault]) -> None:
-    request = WireRequest(
-        "httpx2", "POST", "https://x/", "x", "/", {}, b'{"stream": true, "stream_options": {"include_usage": true}}', Timeouts(), True
-    )
+    path = "/v1/models/gemini-2.5-flash:streamGenerateContent" if api.startswith("gemini") else "/"
+    body = b'{"stream": true, "stream_options": {"include_usage": true}}'
+    request = WireRequest("httpx2", "POST", f"https://x{path}?alt=sse", "x", path, {}, body, Timeouts(), sync=True)
     served = good(api, request, calls=fault.row.answer == "tool_calls")
     spoiler = fault()
     assert isinstance(spoiler, Spoils)

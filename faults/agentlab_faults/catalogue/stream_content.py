@@ -126,7 +126,7 @@ class UsageNotStreamed(Spoils):
             if served.api in GEMINI:
                 return {name: value for name, value in held.items() if name != "usageMetadata"}
             if served.api in ANTHROPIC:
-                return {name: value for name, value in held.items() if name != "usage"}
+                return held | {"usage": held["usage"] | {"output_tokens": None}} if "usage" in held else held
             if "response" in held:
                 return held | {"response": held["response"] | {"usage": None}}
             return None if held.get("choices") == [] else held
