@@ -100,8 +100,10 @@ class _Armed:
         if injection.burst is not None and not self._in_spell(injection.burst, target.seconds):
             return False
         if injection.ramp is not None:
+            if self.met == 0:
+                self.level = 1.0 - injection.ramp.low  # the first matching request is struck
             self.level += injection.ramp.at(target.seconds)
-            if self.level < 1.0:
+            if self.level < 1.0 - 1e-9:
                 return False
             self.level -= 1.0
         self.met += 1
