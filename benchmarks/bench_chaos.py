@@ -167,7 +167,13 @@ async def measure(script: str, slow: str) -> list[Figure]:
         Figure("chaos --script --faults, a request", broken * 1e3, "ms CPU", bar=2.0, note=note.format(1 / broken, CONNECTIONS)),
         Figure("chaos --upstream --faults, a request", passed * 1e3, "ms CPU", bar=2.0, note=note.format(1 / passed, CONNECTIONS)),
         Figure("chaos --upstream, added to an answer", more * 1e3, "ms", bar=2.0, note=f"median; {alone * 1e3:.2f} ms straight"),
-        Figure("chaos --upstream, added to a stream's first byte", late * 1e3, "ms", bar=2.0, note=f"its rest took {rest * 1e3:.0f} ms"),
+        Figure(
+            "chaos --upstream, added to a stream's first byte",
+            late * 1e3,
+            "ms",
+            bar=10.0,
+            note=f"held back: {rest * 1e3:.0f} ms more",
+        ),
     ]
 
 

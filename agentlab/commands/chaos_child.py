@@ -32,9 +32,10 @@ class Child:
         """Run the command. `keyboard` gives it the terminal, where there is one. Raises CommandError if it cannot be run."""
         guard = await asyncio.create_subprocess_exec("/bin/sh", "-c", _GUARD, stdin=PIPE, stdout=DEVNULL, stderr=DEVNULL, process_group=0)
         try:
-            app = await asyncio.create_subprocess_exec(
-                *command, env=dict(environment), stdin=None if keyboard else DEVNULL, process_group=guard.pid
-            )
+            with _ignoring(signal.SIGTSTP):  # inherited: Ctrl-Z would stop the app, and leave nobody at the terminal
+                app = await asyncio.create_subprocess_exec(
+                    *command, env=dict(environment), stdin=None if keyboard else DEVNULL, process_group=guard.pid
+                )
         except OSError as error:
             os.killpg(guard.pid, signal.SIGKILL)
             await guard.wait()
@@ -76,16 +77,16 @@ def _give_terminal(group: int) -> None:
     """Make a process group the one that the terminal's keys go to; nothing where there is no terminal."""
     if not sys.stdin.isatty():
         return
-    with _stopped_by_nothing(), contextlib.suppress(OSError):  # no controlling terminal of ours
+    with _ignoring(signal.SIGTTOU), contextlib.suppress(OSError):  # a background process that touches its terminal is stopped
         os.tcsetpgrp(sys.stdin.fileno(), group)
         os.killpg(group, signal.SIGCONT)
 
 
 @contextlib.contextmanager
-def _stopped_by_nothing() -> Iterator[None]:
-    """A process in the background that touches its terminal is stopped, unless it ignores that."""
-    before = signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+def _ignoring(number: signal.Signals) -> Iterator[None]:
+    """Ignore a signal meanwhile."""
+    before = signal.signal(number, signal.SIG_IGN)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTTOU, before)
+        signal.signal(number, before)

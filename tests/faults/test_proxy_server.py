@@ -217,3 +217,17 @@ async def test_closing_leaves_no_port_and_no_connection() -> None:
     assert running.server.connections == 0
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port))
+
+
+async def test_a_server_that_runs_for_long_forgets_what_it_has_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agentlab_faults.proxy.scopes._EVENTS", 10)
+    async with chaos(["http_500"]) as running, running.client() as client:
+        for number in range(20):
+            await client.send(post("/v1/chat/completions", chat(f"Question {number}."), "authorization: Bearer k"))
+            assert (await client.answer())[0] == 500
+        [scope] = running.scopes.all
+        assert len(scope.run.events) <= 13
+        assert len(scope.run.points) <= 5
+        assert scope.conduct.requests == 20
+        assert len(running.scopes.blows) == 20
+        assert scope.open == 0

@@ -47,8 +47,12 @@ class Front:
         self._scrubber.learn_headers(arrived.wire.headers)
         self._scrubber.query(arrived.target.partition("?")[2])
         scope = self.scopes.of(arrived.wire.headers.get(HEADER, ""))
+        scope.open += 1
         try:
             answering = await self._backend.answer(scope, arrived, channel)
+        except BaseException:
+            scope.open -= 1
+            raise
         finally:
             self.scopes.attend(scope)
         return replace(answering, on_end=self._told(scope, answering))
@@ -58,6 +62,7 @@ class Front:
 
     def ended(self, scope: Scope, exchange: Exchange, end: End) -> None:
         """The exchange is over: what is to be refused from now on, and what there is to say."""
+        scope.open -= 1
         self.scopes.attend(scope)
         if end == "broken" and not scope.name and self.server is not None and _refuses(exchange):
             self.server.refuse(REFUSES)

@@ -25,6 +25,8 @@ _MOST: Final = 1000
 """Scopes that are remembered; the one that was used longest ago is forgotten first."""
 _LOG: Final = 2000
 """Entries that are kept for those who ask later."""
+_EVENTS: Final = 20_000
+"""Events of a scope that are held at most while it is busy; they are dropped when nothing is under way."""
 
 
 class Scope:
@@ -39,12 +41,24 @@ class Scope:
         self.run.injector = dealer
         self.provider = Provider(self.run)
         self.conduct = Conduct(name)
+        self.open = 0
+        """Requests that are being answered."""
         self._read = 0
 
     def news(self) -> list[Entry]:
         """What there is to say of the events since the last time."""
         events, self._read = self.run.events[self._read :], len(self.run.events)
+        if self.open == 0 and self._read > _EVENTS:
+            self._forget_events()
         return [entry for event in events for entry in self.conduct.feed(event)]
+
+    def _forget_events(self) -> None:
+        """Drop what has been told: a server may run for days. Nothing under way refers to it."""
+        self.run.events.clear()
+        self.run.strikes.clear()
+        self.run.points.clear()
+        self.provider.answers.clear()
+        self._read = 0
 
 
 class Scopes:
