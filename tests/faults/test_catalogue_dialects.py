@@ -78,3 +78,67 @@ def test_a_fault_acts_wherever_it_is_offered(fault: type[Fault], api: str, *, st
             assert isinstance(made, Spoils)
             struck = whole.spoiled(made)
         assert told(struck) != told(whole.exchange)
+
+
+ERRORS = [
+    ("http_400_context_length", "anthropic.messages", 400, "invalid_request_error", "prompt is too long: 215000 tokens > 200000 maximum"),
+    ("http_400_credit_low", "anthropic.messages", 400, "invalid_request_error", "Your credit balance is too low"),
+    ("http_401_revoked_key", "anthropic.messages", 401, "authentication_error", "invalid x-api-key"),
+    ("http_402_payment", "anthropic.messages", 402, "billing_error", "Billing problem on the account."),
+    ("http_403", "anthropic.messages", 403, "permission_error", "does not have permission"),
+    ("http_404_model_gone", "anthropic.messages", 404, "not_found_error", "model: m"),
+    ("http_408", "anthropic.messages", 408, "timeout_error", "Request timed out."),
+    ("http_413", "anthropic.messages", 413, "request_too_large", "Request exceeds the maximum size"),
+    ("http_429_rate", "anthropic.messages", 429, "rate_limit_error", "would exceed your organization's rate limit"),
+    ("http_500", "anthropic.messages", 500, "api_error", "Internal server error"),
+    ("http_504", "anthropic.messages", 504, "timeout_error", "Request timed out"),
+    ("http_529_overloaded", "anthropic.messages", 529, "overloaded_error", "Overloaded"),
+    ("http_400_context_length", "gemini.generate", 400, "INVALID_ARGUMENT", "The input token count (1200000) exceeds"),
+    ("http_400_tool_schema", "gemini.generate", 400, "INVALID_ARGUMENT", "should be non-empty for OBJECT type"),
+    ("http_401_revoked_key", "gemini.generate", 401, "UNAUTHENTICATED", "invalid authentication credentials"),
+    ("http_403", "gemini.generate", 403, "PERMISSION_DENIED", "Permission denied on resource project."),
+    ("http_404_model_gone", "gemini.generate", 404, "NOT_FOUND", "models/gemini-2.5-flash is not found for API version"),
+    ("http_429_rate", "gemini.generate", 429, "RESOURCE_EXHAUSTED", "You exceeded your current quota"),
+    ("http_499", "gemini.generate", 499, "CANCELLED", "The operation was cancelled."),
+    ("http_500", "gemini.stream", 500, "INTERNAL", "An internal error has occurred."),
+    ("http_503", "gemini.stream", 503, "UNAVAILABLE", "The model is overloaded."),
+    ("http_504", "gemini.generate", 504, "DEADLINE_EXCEEDED", "Deadline expired"),
+    ("http_400_context_length", "openai.responses", 400, "invalid_request_error", "exceeds the context window of this model"),
+    ("http_429_rate", "openai.chat", 429, "tokens", "Rate limit reached for m in organization"),
+]
+
+
+@pytest.mark.parametrize(("name", "api", "status", "kind", "words"), ERRORS)
+def test_an_error_speaks_the_language_of_the_api_that_was_called(name: str, api: str, status: int, kind: str, words: str) -> None:
+    [fault] = select([name])
+    made = fault()
+    assert isinstance(made, Replaces)
+    exchange = made.answer(request_to(api, stream=api == "gemini.stream"))
+    error = json.loads(exchange.content)["error"]
+    assert (exchange.status, error.get("status") or error["type"]) == (status, kind)
+    assert words in error["message"]
+
+
+def test_codes_and_details_tell_what_the_status_does_not() -> None:
+    def error(name: str, api: str) -> Any:
+        [fault] = select([name])
+        made = fault()
+        assert isinstance(made, Replaces)
+        return json.loads(made.answer(request_to(api, stream=False)).content)["error"]
+
+    assert error("http_429_slow_down", "anthropic.messages")["details"] == {"error_code": "ramp_limit_exceeded"}
+    assert error("http_429_spend_limit", "anthropic.messages")["details"] == {"error_code": "enforced_spend_limit_reached"}
+    assert error("http_400_api_key_invalid", "gemini.generate")["details"][0]["reason"] == "API_KEY_INVALID"
+    [daily, _, again] = error("http_429_daily_quota", "gemini.generate")["details"]
+    assert "PerDay" in daily["violations"][0]["quotaId"]
+    assert again["retryDelay"] == "22s"
+    assert "PerMinute" in error("http_429_rate", "gemini.generate")["details"][0]["violations"][0]["quotaId"]
+
+
+def test_what_somebody_set_holds_for_every_provider() -> None:
+    [fault] = select(["http_503"])
+    for api in PATHS:
+        made = fault.model_validate({"message": "Closed on Sundays."})
+        assert isinstance(made, Replaces)
+        exchange = made.answer(request_to(api, stream=api == "gemini.stream"))
+        assert json.loads(exchange.content)["error"]["message"] == "Closed on Sundays."
