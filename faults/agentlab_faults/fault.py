@@ -56,6 +56,8 @@ __all__ = [
     "register",
 ]
 
+EMBEDDINGS = "embeddings"
+"""The wire API that says nothing: faults of content and of words have nothing to act on there."""
 Boundary = Literal["network", "provider-http", "stream", "content", "tool", "mcp", "state", "queue", "semantic"]
 Category = Literal["transient", "rate_limit", "permanent", "context", "budget", "auth", "content_filter", "semantic", "none"]
 Shape = Literal["once", "x3", "always"]
@@ -127,7 +129,8 @@ class Row:
     def acts_on(self, api: str, *, calls_tools: bool, streamed: bool) -> bool:
         """Whether it has something to act on in an answer of this wire API."""
         return (
-            (self.apis is None or api in self.apis or f"{api}/{'stream' if streamed else 'whole'}" in self.apis)
+            (api != EMBEDDINGS or self.boundary in ("network", "provider-http"))
+            and (self.apis is None or api in self.apis or f"{api}/{'stream' if streamed else 'whole'}" in self.apis)
             and (self.streamed == "any" or streamed == (self.streamed == "only"))
             and (self.answer == "any" or calls_tools == (self.answer == "tool_calls"))
         )

@@ -13,11 +13,14 @@ from agentlab_faults.dialects.understanding import understood
 from agentlab_faults.exchange import Exchange, WireRequest
 from agentlab_faults.fault import Served, Spoils
 from agentlab_faults.script import Asked, ScriptedModel
+from agentlab_faults.script.spec import Serving
 
 __all__ = ["EPOCH", "Good", "parsed", "put", "recorded", "serve"]
 
 EPOCH = 1_700_000_000
 """The virtual epoch in Unix seconds: 14 November 2023, 22:13:20 UTC."""
+_UNSCRIPTED = Serving(content=None, tool_calls=(), finish_reason="stop", ids=(), turn=-1, kind="aside", latency=0.2)
+"""What stands for the model's words where no model is asked; it takes a fifth of a virtual second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +72,7 @@ def serve(
     model: ScriptedModel, dialect: Dialect, asked: Asked, request: WireRequest, body: Mapping[str, Any], *, serial: int, created: int
 ) -> Good:
     """The scripted model's answer to a request, in its dialect. Raises ScriptMissing if the script has none."""
-    serving = model.serve(asked)
+    serving = model.serve(asked) if dialect.scripted else _UNSCRIPTED
     answer = dialect.answer(serving, request, body, serial=serial, created=created)
     return put(dialect, answer, request, body, latency=serving.latency)
 

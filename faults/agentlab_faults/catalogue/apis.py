@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ANTHROPIC", "CHAT_ONLY", "GEMINI", "OPENAI", "OPENAI_WIDE", "RESPONSES_ONLY", "WITHOUT_GEMINI", "WRITTEN"]
+__all__ = ["ANTHROPIC", "CHAT_ONLY", "GEMINI", "GENERATES", "OPENAI", "OPENAI_WIDE", "RESPONSES_ONLY", "WITHOUT_GEMINI", "WRITTEN"]
 
 CHAT_ONLY = frozenset({"openai.chat"})
 """What only Chat Completions has a place for."""
@@ -17,3 +17,5 @@ OPENAI_WIDE = OPENAI | {"openai.completions", "embeddings"}
 WITHOUT_GEMINI = OPENAI_WIDE | ANTHROPIC
 WRITTEN = OPENAI | {"anthropic.messages/stream"}
 """Where a call's arguments are a text that need not be JSON; in one piece, Anthropic's are an object."""
+GENERATES = OPENAI | ANTHROPIC | GEMINI
+"""Where a model talks: tools are offered, and a history is sent."""

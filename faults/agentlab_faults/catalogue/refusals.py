@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from agentlab_faults.catalogue.apis import OPENAI_WIDE
+from agentlab_faults.catalogue.apis import GENERATES, OPENAI_WIDE
 from agentlab_faults.catalogue.errors import Answers, Words
 from agentlab_faults.catalogue.rates import REFUSED, STAYS, often
 from agentlab_faults.catalogue.wire import Json
@@ -67,6 +67,7 @@ class ContextTooLong(Answers):
         happens="A tool's schema changed, or the provider began to check schemas more strictly.",
         agent_should="Not retry; leave the refused tool out if the task allows it, or ask another model, and tell the developer.",
         answer="tool_calls",
+        apis=GENERATES,
         **often(REFUSED, 0.06, harm=2),
     )
 )
@@ -104,6 +105,7 @@ class ToolSchemaRefused(Answers):
         why="The same history is refused again; one provider may overlook what another minds, and what all refuse can only be admitted.",
         happens="A process dies between the model's call and the tool's result, and the history is stored without the result.",
         agent_should="Put an error result in for each call without one, and send the repaired history once; a plain retry loops for ever.",
+        apis=GENERATES,
         **often(REFUSED, 0.005, harm=2),
     )
 )

@@ -29,6 +29,8 @@ class Dialect(ABC):
     """One wire API. `api` is what its points are named after (`openai.chat.2`)."""
 
     api: ClassVar[str]
+    scripted: ClassVar[bool] = True
+    """The scripted model answers; False where the request alone says what the answer is."""
 
     @abstractmethod
     def refuse(self, request: WireRequest, body: Mapping[str, Any] | None, *, serial: int) -> Exchange | None:
