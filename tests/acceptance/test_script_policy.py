@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 ROOT = Path(__file__).parents[2]
 SCHEDULES = 500 if os.environ.get("AGENTLAB_FULL") else 100
 """`make test-full` plays them all."""
-POLICY = Path(__file__).with_name("policy.suite.yaml")
+POLICY = Path(__file__).with_name("policy.yaml")
 ORDER = ROOT / "examples" / "order.suite.yaml"
 AGENTS = {
     "agentlab.examples.support:build": POLICY,
