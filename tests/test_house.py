@@ -20,9 +20,12 @@ from agentlab_suites.model import (
     Fallback,
     GateKeys,
     JsonCheck,
+    McpKeys,
+    McpToolKeys,
     ProviderKeys,
     Scenario,
     Skip,
+    StoreKeys,
     Suite,
     ToolKeys,
     Turn,
@@ -222,7 +225,24 @@ def test_the_documentation_names_every_key_of_a_suite_and_every_command() -> Non
     text = (ROOT / "docs" / "suites.md").read_text()
     keys = {
         field.alias or name
-        for model in (Suite, Scenario, ProviderKeys, ToolKeys, GateKeys, Defaults, Budget, Fallback, Check, JsonCheck, Turn, Under, Skip)
+        for model in (
+            Suite,
+            Scenario,
+            ToolKeys,
+            GateKeys,
+            Defaults,
+            Budget,
+            Fallback,
+            Check,
+            JsonCheck,
+            Turn,
+            Under,
+            Skip,
+            ProviderKeys,
+            StoreKeys,
+            McpKeys,
+            McpToolKeys,
+        )
         for name, field in model.model_fields.items()
     }
     assert [key for key in sorted(keys) if not re.search(rf"(?<![\w.]){re.escape(key)}(?![\w])", text)] == []

@@ -129,6 +129,7 @@ def _describe_fault(fault: Any) -> dict[str, Any]:
         "acts_on": sorted(row.kinds),
         **({"wire_apis": sorted(row.apis)} if row.apis is not None else {}),
         **({"streams": row.streamed} if row.streamed != "any" else {}),
+        **({"only": sorted(row.methods)} if row.methods else {}),
         "best": dict(row.best),
         "why": row.why,
         "happens": row.happens,

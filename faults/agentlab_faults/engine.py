@@ -7,13 +7,16 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from agentlab_faults import intercept
+from agentlab_faults import intercept, mcp, stores
 from agentlab_faults.journal import Replied, TurnBegan
+from agentlab_faults.mcp.http import Gateway
 from agentlab_faults.played import Clean, Conversation, Ending, Played, Setup
 from agentlab_faults.provider import Provider
 from agentlab_faults.run import LabFailure, LimitPassed, Run
 from agentlab_faults.schedule import FAULT_FREE, Schedule
 from agentlab_faults.sim import Deadlock, RealThreadWaits, Simulation, TimeCapReached, WatchdogFired
+from agentlab_faults.storeroom import Storeroom
+from agentlab_faults.switchboard import Switchboard
 from agentlab_faults.tools import adapt_frameworks, hub
 from agentlab_faults.workshop import Workshop
 
@@ -82,15 +85,22 @@ def play(
     only KeyboardInterrupt goes through.
     """
     intercept.install()
+    stores.install()
+    mcp.install()
     adapt_frameworks()
     simulation = Simulation(seed=seed, cap=setup.deadline + setup.grace, watchdog=setup.watchdog, on_stuck=on_stuck)
     run = Run(setup, schedule, clean, lambda: simulation.now, simulation.stop, seed=seed)
-    provider = Provider(run)
+    workshop = Workshop(run)
+    board = Switchboard(run, workshop)
+    provider = Provider(run, Gateway(board))
     talk = _Talk(run, simulation)
     with (
         _placeholder_keys(),
         intercept.armed(provider, mocks=setup.mocks, allow_hosts=setup.allow_hosts) as watch,
-        hub.executing(Workshop(run)),
+        hub.executing(workshop),
+        mcp.watching(board),
+        stores.own_servers(),
+        stores.watching(Storeroom(run)),
         simulation,
     ):
         ending, error, detail = _run_to_its_end(conversation, talk, simulation)

@@ -305,6 +305,8 @@ class McpStrike:
     """Maps the server's JSON-RPC answer to the one that the client gets. With `runs=False` it is given an empty result."""
     silent: bool = False
     """The answer never comes."""
+    delay: float = 0.0
+    """Virtual seconds until the process ends (stdio only)."""
     http: Callable[[bytes], Exchange] | None = None
     """Maps the JSON of the answer to the HTTP exchange that carries it, or that comes instead (HTTP only)."""
     lines: tuple[str, ...] = ()

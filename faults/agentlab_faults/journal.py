@@ -6,7 +6,21 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Answered", "Committed", "Event", "FaultStruck", "Replied", "Requested", "ToolEnded", "ToolStarted", "TurnBegan"]
+__all__ = [
+    "Answered",
+    "Committed",
+    "Event",
+    "FaultStruck",
+    "McpAnswered",
+    "McpAsked",
+    "Replied",
+    "Requested",
+    "StoreAnswered",
+    "StoreAsked",
+    "ToolEnded",
+    "ToolStarted",
+    "TurnBegan",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +116,54 @@ class ToolEnded(Event):
     point: str
     end: str
     value: str
+    fault: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoreAsked(Event):
+    """A client of the agent's began an attempt at a store's command."""
+
+    serial: int
+    command: str
+    key: str
+    """Without its numbers and ids."""
+    point: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoreAnswered(Event):
+    """The attempt ended: `end` is `delivered`, `error` (an error reply), `timeout`, `broken`, `refused` or `abandoned`."""
+
+    serial: int
+    point: str
+    attempt: int
+    end: str
+    detail: str
+    """What sort of reply, or which error; never what a store holds."""
+    fault: str
+
+
+@dataclass(frozen=True, slots=True)
+class McpAsked(Event):
+    """A client of the agent's began an attempt at a request to an MCP server."""
+
+    serial: int
+    method: str
+    point: str
+    attempt: int
+    transport: str
+
+
+@dataclass(frozen=True, slots=True)
+class McpAnswered(Event):
+    """The attempt ended: `end` is `delivered`, `timeout`, `broken`, `abandoned`, `exited`, or `passed` (on its way to a real server)."""
+
+    serial: int
+    point: str
+    attempt: int
+    end: str
+    detail: str
     fault: str
 
 

@@ -13,7 +13,7 @@ from agentlab_faults.ledger import Ledger
 from agentlab_faults.points import Point
 from agentlab_faults.script import ScriptSpec
 
-__all__ = ["Clean", "Conversation", "Ending", "Played", "Setup", "Struck", "Talk", "Tool"]
+__all__ = ["Clean", "Conversation", "Ending", "McpServer", "McpTool", "Played", "Setup", "Store", "Struck", "Talk", "Tool"]
 
 Effect = Literal["read", "write", "external"]
 
@@ -37,6 +37,36 @@ class Tool:
     returns: Any = field(default_factory=lambda: {"ok": True})
     at: str | None = None
     """`module:function` of a bare function, hooked without touching it."""
+    served: bool = False
+    """The lab's MCP server answers it: its fake body is played there, at the end of the wire."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Store:
+    """What the lab knows of a store."""
+
+    body: Literal["fake", "real"] = "fake"
+    """`fake` answers every client from a server in memory, a fresh one for each run; `real` lets them through to where they connect."""
+    data: Mapping[str, Any] = field(default_factory=dict)
+    """What the server in memory holds at first, by key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class McpTool:
+    """How an MCP server of the lab's shows a tool."""
+
+    description: str = ""
+    input: Mapping[str, Any] = field(default_factory=lambda: {"type": "object"})
+    output: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class McpServer:
+    """An MCP server that the lab answers for."""
+
+    at: str = "*"
+    """A glob of its URL's host, or of its program's name and first argument (`python shop.py`)."""
+    tools: Mapping[str, McpTool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +78,10 @@ class Setup:
     cassette: tuple[Take, ...] | None = None
     """A recorded provider instead of a scripted one."""
     tools: Mapping[str, Tool] = field(default_factory=dict)
+    stores: Mapping[str, Store] = field(default_factory=dict)
+    """By kind; `redis` is the one there is. A store that is not named here is broken where the agent really uses it."""
+    mcp: Mapping[str, McpServer] = field(default_factory=dict)
+    """Servers that the lab answers for, by name; clients of others get through to them."""
     deadline: float = 120.0
     """Virtual seconds."""
     max_requests: int | None = None

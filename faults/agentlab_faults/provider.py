@@ -17,7 +17,7 @@ from agentlab_faults.dialects.counting import counted
 from agentlab_faults.exchange import Exchange, Pause, WireRequest, differs_after
 from agentlab_faults.fault import Replaces, Spoils
 from agentlab_faults.injector import Target
-from agentlab_faults.intercept import OnEnd, classify
+from agentlab_faults.intercept import Handler, OnEnd, classify
 from agentlab_faults.journal import Answered
 from agentlab_faults.ledger import canonical
 from agentlab_faults.noting import digest, requested, retry_after, silence, traits
@@ -56,8 +56,9 @@ class _Answer:
 class Provider:
     """Handler of the interceptor for one run."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, mcp: Handler | None = None) -> None:
         self._run = run
+        self._mcp = mcp
         self._thread = get_ident()
         self.requests = 0
         self.telemetry = 0
@@ -76,8 +77,8 @@ class Provider:
         if self._run.over:
             return _SILENT, None
         endpoint = classify(request)
-        if endpoint is None or endpoint.kind == "tool":
-            return None
+        if endpoint is None or endpoint.kind in ("tool", "mcp"):
+            return self._of_mcp(request) if endpoint is not None and endpoint.kind == "mcp" else None
         if endpoint.kind == "telemetry":
             self.telemetry += 1
             return Exchange(status=202, headers=(("content-length", "0"),)), None
@@ -98,6 +99,13 @@ class Provider:
         except ScriptMissing as missing:
             self._run.fail(str(missing))
         except Exception as error:  # noqa: BLE001 - what breaks in here is the lab's failure and must not pass for the provider's
+            self._run.fail(f"The lab failed while it answered {request.path}: {type(error).__name__}: {error}")
+        return _SILENT, None
+
+    def _of_mcp(self, request: WireRequest) -> tuple[Exchange, OnEnd | None] | None:
+        try:
+            return self._mcp(request) if self._mcp is not None else None
+        except Exception as error:  # noqa: BLE001 - as above: it must not pass for the server's
             self._run.fail(f"The lab failed while it answered {request.path}: {type(error).__name__}: {error}")
         return _SILENT, None
 

@@ -45,6 +45,7 @@ class Workshop:
 
     def __init__(self, run: Run) -> None:
         self._run = run
+        self._running: list[_Work] = []
 
     def declares(self, name: str) -> bool:
         """Whether the run knows a tool of this name."""
@@ -61,6 +62,7 @@ class Workshop:
             yield Silence(math.inf)
             raise AssertionError("unreachable: the run was stopped")
         work = self._begin(tool, arguments, call_id, defaults)
+        self._running.append(work)
         try:
             return (yield from self._play(work))
         except Exception as error:
@@ -69,6 +71,7 @@ class Workshop:
             under = f" under {work.fault}" if work.fault else ""
             run.fail(f"The lab failed at {work.call.point}{under}: {type(error).__name__}: {error}")
         finally:
+            self._running.remove(work)
             self._end(work)
         yield Silence(math.inf)
         raise AssertionError("unreachable: the run was stopped")
@@ -122,7 +125,7 @@ class Workshop:
 
     def _body(self, work: _Work) -> Steps:
         before = work.done.commits
-        if work.tool.body == "fake":
+        if work.tool.body == "fake" and not work.tool.served:
             value = copy.deepcopy(work.tool.returns)
         else:
             try:
@@ -133,6 +136,18 @@ class Workshop:
         if work.tool.effect != "read" and work.done.commits == before:
             self._commit(work)
         return value
+
+    def commit_served(self, name: str, arguments: Mapping[str, Any]) -> None:
+        """An MCP server of the lab's has done a tool's work: the effect of the newest execution under way that asked for it."""
+        tool = self._run.setup.tools[name]
+        if tool.effect == "read":
+            return
+        asked = canonical({key: value for key, value in arguments.items() if key != tool.key})
+        found = [work for work in self._running if work.tool is tool and canonical(work.done.arguments) == asked]
+        if found:
+            self._commit(found[-1])
+        else:
+            self._run.fail(f"A client called the MCP tool {name!r} past the official client's call_tool, where the lab cannot see it run.")
 
     def _commit(self, work: _Work) -> None:
         run, tool, done = self._run, work.tool, work.done

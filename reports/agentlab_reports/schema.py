@@ -119,12 +119,12 @@ class _Model(BaseModel):
 class Span(_Model):
     """One bar or mark of a cell's timeline, in virtual seconds.
 
-    A report draws `llm`, `tool`, `wait`, `reply` and `note` as rows in order. A call with a `fault` is hatched; a `fault` of its own gets a
-    row only where no call shows it. `commit` is a mark in the lane of effects, `breaker` a part of a breaker's strip (`label`: its name,
-    `status`: closed, open or half_open), `turn` a line where there are several.
+    A report draws `llm`, `tool`, `store`, `mcp`, `wait`, `reply` and `note` as rows in order. A call with a `fault` is hatched; a `fault`
+    of its own gets a row only where no call shows it. `commit` is a mark in the lane of effects, `breaker` a part of a breaker's strip
+    (`label`: its name, `status`: closed, open or half_open), `turn` a line where there are several.
     """
 
-    kind: Literal["turn", "llm", "tool", "wait", "fault", "commit", "breaker", "reply", "note"]
+    kind: Literal["turn", "llm", "tool", "store", "mcp", "wait", "fault", "commit", "breaker", "reply", "note"]
     start: Seconds
     end: Seconds
     label: str

@@ -22,7 +22,7 @@ _MOST_ROWS = 60
 _TOUCHING = 12.0
 """Marks that are nearer than this cover each other."""
 _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600)
-_STYLES = {"llm": "llm", "tool": "tool", "wait": "wait", "fault": "hit", "reply": "out", "note": "note"}
+_STYLES = {"llm": "llm", "tool": "tool", "store": "tool", "mcp": "tool", "wait": "wait", "fault": "hit", "reply": "out", "note": "note"}
 
 
 class Bar(NamedTuple):
@@ -120,7 +120,7 @@ def draw(spans: Sequence[Span], seconds: float) -> Waterfall:
 
 def _rows(spans: Sequence[Span]) -> tuple[list[Span], int]:
     """The spans that get a row, in order; a fault's own span is left out where the call that it struck shows it."""
-    struck = [span for span in spans if span.fault and span.kind in {"llm", "tool"}]
+    struck = [span for span in spans if span.fault and span.kind in {"llm", "tool", "store", "mcp"}]
     rows = [span for span in spans if span.kind in _STYLES and not (span.kind == "fault" and _is_shown(span, struck))]
     rows.sort(key=lambda span: (span.start, span.end))
     if len(rows) <= _MOST_ROWS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
@@ -30,6 +31,11 @@ def check(loaded: LoadedSuite) -> None:
         _declared(loaded, [tool], ("fallback", "tools", n))
     for group in ("claims", "denies"):
         _declared(loaded, getattr(suite, group), (group,))
+    for name, server in suite.mcp.items():
+        _declared(loaded, server.tools, ("mcp", name, "tools"))
+    for kind, keys in suite.stores.items():
+        if keys.body == "fake" and importlib.util.find_spec("fakeredis") is None:
+            raise loaded.bad("A store with a fake body needs fakeredis: pip install 'agentlab-chaos[service]'.", "stores", kind)
     for name, scenario in suite.scenarios.items():
         _scenario(loaded, name, scenario)
 

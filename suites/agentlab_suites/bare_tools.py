@@ -164,7 +164,8 @@ def refuse_unseamed(loaded: LoadedSuite, agent: Agent, found: dict[str, Bare]) -
     if _is_ours(agent):
         return
     adapt_frameworks()
-    unseen = {tool for tool, keys in loaded.suite.tools.items() if keys.at is None} - found.keys()
+    served = {tool for server in loaded.suite.mcp.values() for tool in server.tools}
+    unseen = {tool for tool, keys in loaded.suite.tools.items() if keys.at is None} - found.keys() - served
     for search in (_seamed_in_modules, tools_built_by):
         if unseen:
             unseen -= search(agent)

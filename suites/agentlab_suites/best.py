@@ -38,9 +38,12 @@ def _has_fallback(injections: Collection[Injection], fallback: Fallback, tools: 
 
 
 def _way_round(injection: Injection, fallback: Fallback, tools: Collection[str]) -> bool:
-    if injection.at is not None and injection.at.startswith("tool."):
-        return injection.at.removeprefix("tool.").rpartition(".")[0] in fallback.tools
-    if injection.kind == "tool" or (injection.at is None and "tool" in injection.fault.row.kinds):
+    kinds = injection.fault.row.kinds
+    if "store" in kinds:
+        return fallback.store
+    if injection.at is not None and injection.at.startswith(("tool.", "mcp.")):
+        return injection.at.partition(".")[2].rpartition(".")[0] in fallback.tools
+    if injection.kind in ("tool", "mcp") or (injection.at is None and kinds & {"tool", "mcp"}):
         return set(injection.tools if injection.tools is not None else tools) <= set(fallback.tools)
     return fallback.model
 

@@ -88,7 +88,7 @@ def parametrize(metafunc: pytest.Metafunc) -> None:
 
 
 def _fits(fault: type[Fault], point: str, shape: Shape) -> bool:
-    kind = "tool" if point.startswith("tool.") else "llm"
+    kind = {"tool": "tool", "redis": "store", "mcp": "mcp"}.get(point.partition(".")[0], "llm")
     return kind in fault.row.kinds and shape in fault.row.best and (CHUNK not in point or fault.row.at_event)
 
 

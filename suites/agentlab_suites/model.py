@@ -18,10 +18,13 @@ __all__ = [
     "GateKeys",
     "JsonCheck",
     "LimitsKeys",
+    "McpKeys",
+    "McpToolKeys",
     "Prompt",
     "ProviderKeys",
     "Scenario",
     "Skip",
+    "StoreKeys",
     "Suite",
     "ToolKeys",
     "Turn",
@@ -79,6 +82,44 @@ class Fallback(_Keys):
 
     model: Flag = False
     tools: tuple[str, ...] = ()
+    store: Flag = False
+    """It can do its work without its store."""
+
+
+class StoreKeys(_Keys):
+    """A store of the agent's."""
+
+    body: Literal["fake", "real"] = "fake"
+    """`fake` answers every client from a server in memory, a fresh one for each run; `real` lets them through to where they connect."""
+    data: dict[str, str | list[str] | dict[str, str]] = {}
+    """What the server in memory holds at first, by key: texts, lists, and hashes."""
+
+
+class McpToolKeys(_Keys):
+    """How an MCP server of the lab's shows a tool."""
+
+    description: str = ""
+    input: dict[str, JsonValue] = {"type": "object"}
+    """The JSON schema of its arguments."""
+    output: dict[str, JsonValue] | None = None
+    """The JSON schema of its structured content; the official client checks results against it."""
+
+
+def _named(value: Any) -> Any:
+    return {name: {} for name in value} if isinstance(value, list) else value
+
+
+class McpKeys(_Keys):
+    """An MCP server that the lab answers for."""
+
+    tools: Annotated[
+        dict[str, McpToolKeys],
+        BeforeValidator(_named),
+        Field(min_length=1),
+        WithJsonSchema({"type": ["object", "array"], "examples": [["lookup_order", "refund"]]}),
+    ]
+    at: Text = "*"
+    """A glob of its URL's host, or of its program's name and first argument."""
 
 
 class ToolKeys(_Keys):
@@ -280,6 +321,8 @@ class Suite(_Keys):
     limits: LimitsKeys = LimitsKeys()
     layers: tuple[Layer, ...] = ()
     tools: dict[Name, ToolKeys] = {}
+    stores: dict[Literal["redis"], StoreKeys] = {}
+    mcp: dict[Name, McpKeys] = {}
     scenarios: Annotated[dict[Name, Scenario], Field(min_length=1)]
     claims: dict[str, Patterns] = {}
     denies: dict[str, Patterns] = {}

@@ -11,17 +11,14 @@ NOT_YET = {
     "provider": "'provider:' belongs to a scenario, as 'provider: {cassette: FILE}'; live providers come in a later version.",
     "live": "'live:' comes in a later version; write a 'script:' today.",
     "cassette": "'cassette:' belongs under a scenario's 'provider:', as 'provider: {cassette: FILE}'.",
-    "stores": "'stores:' comes in a later version; faults of Redis and databases cannot be played yet.",
     "documents": "'documents:' comes in a later version; let a tool's 'returns:' hold what the agent reads.",
     "scorecards": "'scorecards:' comes in a later version; use 'expect:' today.",
     "scores": "'scores:' comes in a later version; use 'expect:' today.",
-    "mcp": "'mcp:' comes in a later version; MCP servers cannot be broken yet.",
-    "redis": "'redis:' comes in a later version; faults of stores cannot be played yet.",
+    "redis": "'redis:' stands under 'stores:'; write stores: {redis: {body: fake}}.",
 }
 
 NOT_YET_VALUES = {
     "pairs": "'explore: pairs' comes in a later version; singles and modes are played today.",
     "search": "'explore: search' comes in a later version; singles and modes are played today.",
-    "store-down": "The mode 'store-down' needs a store, which comes in a later version; take it out.",
     "live": "'provider: live' comes in a later version; write a 'script:', or 'provider: {cassette: FILE}', today.",
 }

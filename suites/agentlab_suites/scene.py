@@ -9,14 +9,14 @@ from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 
 from agentlab_faults.dialects.limits import Limits
-from agentlab_faults.played import Clean, Setup, Tool
+from agentlab_faults.played import Clean, McpServer, McpTool, Setup, Store, Tool
 from agentlab_faults.schedule import Schedule
 from agentlab_faults.script import Call, Say, ScriptSpec
 from agentlab_reports.schema import OUTCOMES, Best, Outcome
 
 from agentlab_suites.honesty import ADMITS, Honesty, compiled
 from agentlab_suites.load import LoadedSuite
-from agentlab_suites.model import Check, Scenario, ToolKeys, Turn
+from agentlab_suites.model import Check, McpKeys, Scenario, ToolKeys, Turn
 from agentlab_suites.outcome import Case
 from agentlab_suites.units import Limit, Multiple
 
@@ -78,11 +78,14 @@ def scenes(loaded: LoadedSuite, *, watchdog: float | None, hooked: Mapping[str, 
 def _scene(loaded: LoadedSuite, name: str, scenario: Scenario, watchdog: float | None, hooked: Mapping[str, str]) -> Scene:
     suite = loaded.suite
     spec = _spec(scenario, suite.defaults.latency) if scenario.provider is None else None
+    served = {tool for server in suite.mcp.values() for tool in server.tools}
     setup = Setup(
         scripts=() if spec is None else (spec,),
         cassette=loaded.cassettes.get(name),
         prompts=scenario.prompts,
-        tools={tool: _tool(tool, keys, hooked.get(tool)) for tool, keys in suite.tools.items()},
+        tools={tool: _tool(tool, keys, hooked.get(tool), served=tool in served) for tool, keys in suite.tools.items()},
+        stores={kind: Store(body=keys.body, data=dict(keys.data)) for kind, keys in suite.stores.items()},
+        mcp={server: _mcp(keys) for server, keys in suite.mcp.items()},
         deadline=scenario.deadline or suite.defaults.deadline,
         max_requests=DISCOVERY_REQUESTS,
         limits=Limits(**suite.limits.model_dump()),
@@ -102,7 +105,12 @@ def _spec(scenario: Scenario, latency: float) -> ScriptSpec:
     )
 
 
-def _tool(name: str, keys: ToolKeys, hooked: str | None) -> Tool:
+def _mcp(keys: McpKeys) -> McpServer:
+    tools = {name: McpTool(description=tool.description, input=tool.input, output=tool.output) for name, tool in keys.tools.items()}
+    return McpServer(at=keys.at, tools=tools)
+
+
+def _tool(name: str, keys: ToolKeys, hooked: str | None, *, served: bool) -> Tool:
     return Tool(
         name=name,
         effect=keys.effect,
@@ -111,6 +119,7 @@ def _tool(name: str, keys: ToolKeys, hooked: str | None) -> Tool:
         body=keys.body,
         returns=keys.returns,
         at=keys.at or hooked,
+        served=served,
     )
 
 

@@ -47,7 +47,7 @@ def _rows(line: CellLine) -> Iterator[tuple[str, str]]:
 
 
 def _seen(line: CellLine) -> Iterator[str]:
-    struck = [span for span in line.timeline if span.fault and span.kind in ("llm", "tool")]
+    struck = [span for span in line.timeline if span.fault and span.kind in ("llm", "tool", "store", "mcp")]
     for span in struck[:_SEEN]:
         yield f"{span.label} at {span.start:.2f} s: {span.status or 'no answer'} ({span.fault})" + (
             f"  {span.detail}" if span.detail else ""

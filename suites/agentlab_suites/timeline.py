@@ -11,8 +11,12 @@ from agentlab_faults.journal import (
     Committed,
     Event,
     FaultStruck,
+    McpAnswered,
+    McpAsked,
     Replied,
     Requested,
+    StoreAnswered,
+    StoreAsked,
     ToolEnded,
     ToolStarted,
     TurnBegan,
@@ -98,10 +102,24 @@ class _Spans:
             case ToolEnded():
                 self._end_span(f"tool:{event.execution}", now, event.end, event.value, event.fault)
                 self._idle_since[event.point] = now
+            case StoreAsked() | McpAsked() | StoreAnswered() | McpAnswered():
+                self._outside(event, now)
             case Committed():
                 self._mark("commit", now, event.tool, status="suppressed" if event.suppressed else "committed")
             case Replied():
                 self._mark("reply", now, "reply", detail=next(self._replies, event.text))
+
+    def _outside(self, event: StoreAsked | McpAsked | StoreAnswered | McpAnswered, now: float) -> None:
+        """A store or an MCP server was asked, or has answered."""
+        kind = "store" if isinstance(event, StoreAsked | StoreAnswered) else "mcp"
+        if isinstance(event, StoreAsked | McpAsked):
+            self._wait(event.point, now)
+            detail = event.key if isinstance(event, StoreAsked) else f"{event.method} over {event.transport}"
+            self._begin(f"{kind}:{event.serial}", kind, now, _label(event.point, event.attempt))["detail"] = self._cut(detail)
+            return
+        status, detail = (event.detail, "") if event.end == "error" else (event.end, event.detail)
+        self._end_span(f"{kind}:{event.serial}", now, status, detail, event.fault)
+        self._idle_since[event.point] = now
 
     def _answered(self, event: Answered, now: float) -> None:
         calls = f"calls {', '.join(event.calls)}" if event.calls else event.text

@@ -161,6 +161,13 @@ def test_an_unknown_mode_is_refused_with_the_nearest_name() -> None:
         mode_schedule("rate-limit-strom")
 
 
+GET = Point("redis.get.1", "store", "get", 1, effect="read", method="get")
+SET = Point("redis.set.1", "store", "set", 1, effect="write", method="set")
+CALL = Point("mcp.refund.1", "mcp", "refund", 1, method="tools/call", transport="http")
+STORE_MODES = {name for name in all_modes() if name.startswith("store-")}
+OUTSIDE = STORE_MODES | {"mcp-server-down", "mcp-server-hangs", "mcp-server-flaky"}
+
+
 def modes(*points: Point) -> set[str]:
     return {mode.name for mode in modes_for(points)}
 
@@ -171,13 +178,19 @@ def test_modes_need_the_points_that_they_strike() -> None:
     assert not without_tools & {"tool-timeouts", "broken-tool", "flaky-tools", "worst-day", "malformed-json", "lost-confirmations"}
     elsewhere = modes(STREAMED, SEARCH, TOLD)
     assert {"stream-cuts", "poisoned-knowledge-base", "looping-model"} <= elsewhere
-    assert modes(PLAN, READ, SAY, STREAMED, SEARCH, TOLD) == set(all_modes()) - {"lost-confirmations"}
-    assert modes(PLAN, WRITE, SAY, STREAMED, TOLD) == set(all_modes()) - {"wrong-data", "poisoned-knowledge-base", "knowledge-base-down"}
+    assert modes(PLAN, READ, SAY, STREAMED, SEARCH, TOLD) == set(all_modes()) - {"lost-confirmations"} - OUTSIDE
+    assert (
+        modes(PLAN, WRITE, SAY, STREAMED, TOLD)
+        == set(all_modes()) - {"wrong-data", "poisoned-knowledge-base", "knowledge-base-down"} - OUTSIDE
+    )
+    assert modes(GET) == {"store-down", "store-silent", "store-flaky", "store-forgets"}
+    assert modes(GET, SET) == STORE_MODES
+    assert modes(GET, SET, CALL) == OUTSIDE
     assert modes(READ) & {"primary-provider-outage", "worst-day"} == set()
 
 
 def test_modes_come_in_the_catalogues_order() -> None:
-    assert [mode.name for mode in modes_for([PLAN, READ, WRITE, SAY, STREAMED, SEARCH, TOLD])] == list(all_modes())
+    assert [mode.name for mode in modes_for([PLAN, READ, WRITE, SAY, STREAMED, SEARCH, TOLD, GET, SET, CALL])] == list(all_modes())
 
 
 def test_ids_and_names_are_taken_once() -> None:

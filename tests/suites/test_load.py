@@ -98,7 +98,6 @@ def test_a_good_suite_keeps_its_lines_and_takes_its_name_from_the_file(tmp_path:
         ("tools:", "fallback: {model: sometimes}\ntools:", "3: 'fallback.model' must be true or false, not 'sometimes'."),
         ("tools:", "name: my suite\ntools:", "3: 'name' is 'my suite', which does not have the form"),
         ("tools:", "explore: pairs\ntools:", "3: 'explore: pairs' comes in a later version"),
-        ("tools:", "modes: [store-down]\ntools:", "3: The mode 'store-down' needs a store, which comes in a later version"),
         ("prompt: Refund 5512.", "provider: live\n    prompt: x", "8: 'provider: live' comes in a later version"),
         ("reply.contains: Refunded", 'reply.matches: "("', "is not a regular expression"),
         ("reply.contains: Refunded", 'reply.matches: ".*"', "matches every text, so it checks nothing"),

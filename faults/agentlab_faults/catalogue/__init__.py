@@ -60,8 +60,15 @@ _FILES = (
     "tool_results",
     "retrieval",
     "queues",
+    "store_connections",
+    "store_replies",
+    "store_data",
+    "mcp_messages",
+    "mcp_transports",
     "shipped_modes",
     "more_modes",
+    "store_modes",
+    "mcp_modes",
 )
 
 for _file in _FILES:

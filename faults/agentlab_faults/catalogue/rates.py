@@ -18,6 +18,7 @@ __all__ = [
     "CONTENT",
     "HARMLESS",
     "HIDDEN",
+    "MCP",
     "OVERLOAD",
     "PASSES",
     "QUEUE",
@@ -28,6 +29,7 @@ __all__ = [
     "SEMANTIC",
     "SILENT_TOOL",
     "STAYS",
+    "STORE",
     "STREAM",
     "TOOL",
     "TRANSPORT",
@@ -64,6 +66,8 @@ SILENT_TOOL = Group("silent tool failures", 0.013, f"one third of the 4 % of too
 SEMANTIC = Group("wrong words of a model", 0.01, "a guess of one model call in a hundred; MAST (arXiv 2503.13657) gives only their order")
 RETRIEVAL = Group("failures of retrieval", 0.01, "a guess of one query in a hundred, for want of a public figure per query")
 QUEUE = Group("failures of a job queue", 0.003, "a guess of three jobs in a thousand, for want of a public figure per job")
+STORE = Group("store failures", 0.001, "an order of magnitude without a measurement behind it: managed stores promise 99.9 % or more")
+MCP = Group("failures of MCP servers", 0.01, f"a quarter of the 4 % of tool calls that fail {_MIX}")
 
 
 class Often(TypedDict):

@@ -24,12 +24,12 @@ class Endpoint:
 
     `api` of a provider: `openai.chat`, `openai.responses`, `openai.completions`, `anthropic.messages`, `gemini.generate`,
     `gemini.stream`, `embeddings`, `bedrock`, `cohere.chat`, `ollama`, `watsonx`, `oauth.token` (a token of access, without which no cloud's
-    client gets as far as a model call), `tokens` (counting them), or `side` (no model call: models, files); of telemetry its product
-    (`otlp`, `langsmith` ...); of a tool `http`.
+    client gets as far as a model call), `tokens` (counting them), or `side` (no model call: models, files); of an MCP server
+    `mcp`; of telemetry its product (`otlp`, `langsmith` ...); of a tool `http`.
     """
 
     api: str
-    kind: Literal["provider", "telemetry", "tool"]
+    kind: Literal["provider", "telemetry", "tool", "mcp"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +117,7 @@ _TELEMETRY_PATHS: Final = (
 )
 
 _SIDE: Final = Endpoint("side", "provider")
+_MCP: Final = Endpoint("mcp", "mcp")
 _TOKEN: Final = Endpoint("oauth.token", "provider")
 _TOOL: Final = Endpoint("http", "tool")
 
@@ -127,6 +128,8 @@ def classify(request: WireRequest) -> Endpoint | None:
     Telemetry comes first (OpenAI's traces go to its API host), then model calls by path and body, then places that give tokens of access,
     then provider hosts; the rest are tools.
     """
+    if _is_mcp(request):
+        return _MCP
     if request.method == "POST":
         found = _telemetry(request.path) or _model_call(request.path, request.body)
         if found is not None:
@@ -138,6 +141,14 @@ def classify(request: WireRequest) -> Endpoint | None:
     if product := _telemetry_product(request.host):
         return Endpoint(product, "telemetry")
     return _SIDE if _PROVIDER_HOSTS.fullmatch(request.host) else _TOOL
+
+
+def _is_mcp(request: WireRequest) -> bool:
+    """MCP over streamable HTTP: a JSON-RPC message that takes a stream for an answer, or a later request of its session."""
+    headers = request.headers
+    if request.method == "POST":
+        return "text/event-stream" in headers.get("accept", "") and b'"jsonrpc"' in request.body
+    return request.method in ("GET", "DELETE") and ("mcp-session-id" in headers or "mcp-protocol-version" in headers)
 
 
 def is_telemetry_host(host: str) -> bool:

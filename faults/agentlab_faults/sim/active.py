@@ -11,7 +11,7 @@ from agentlab_faults.sim import real
 if TYPE_CHECKING:
     from agentlab_faults.sim.hub import Hub
 
-__all__ = ["LAB", "Lab", "hub_here"]
+__all__ = ["LAB", "Lab", "hub_here", "standing_still"]
 
 
 class Lab:
@@ -51,3 +51,17 @@ def hub_here() -> Hub | None:
     if hub is None or real.get_ident() != LAB.thread:
         return None
     return hub
+
+
+@contextmanager
+def standing_still() -> Iterator[None]:
+    """Keep the clock from moving as long as the block waits for a real descriptor: a real server's answer takes no virtual time."""
+    hub = hub_here()
+    if hub is None:
+        yield
+        return
+    hub.foreign.held += 1
+    try:
+        yield
+    finally:
+        hub.foreign.held -= 1

@@ -50,6 +50,8 @@ class Foreign:
         """One per loop that watches real descriptors: waits that many real seconds for one of them, tells if it woke its loop."""
         self.real_io = False
         """True if a loop of this simulation ever watched a real descriptor."""
+        self.held = 0
+        """How many wait for an answer from outside that time must not overtake."""
         self._noted: WeakSet[threading.Thread] = WeakSet()
         self._hub = hub
         self._thread = 0
@@ -96,6 +98,9 @@ class Foreign:
         """Look whether anything comes from outside; True if so. If the simulation is `idle`, wait as long as a real thread is at work."""
         if self._look_at_descriptors():
             return True
+        while self.held and self.descriptors and self._hub.ending is None:
+            if self.pending or self._look_at_descriptors():
+                return True
         if not idle:
             return self.pending
         looks = 0

@@ -83,7 +83,7 @@ class Hub:
         if waiter.woken:
             waiter.woken = False
             return True
-        if deadline_ns is not None and not self._ready and not self.foreign.pending:
+        if deadline_ns is not None and not self._ready and not self.foreign.pending and not self.foreign.descriptors:
             first = self._first_timer()
             if first is None or deadline_ns < first:
                 self._move(deadline_ns)
