@@ -8,15 +8,15 @@ from typing import Annotated
 
 import typer
 
-from agentlab.commands.console import CommandError, fix_hash_seed
+from agentlab.commands.console import SHIP, CommandError, fix_hash_seed, print_rows
 from agentlab.commands.own import load_own
 from agentlab.commands.pytest_front import run_pytest, with_plugin
 from agentlab.commands.suites import find_suite, suite_files
-from agentlab.commands.watching import ready
+from agentlab.commands.watching import agent_of, ready
 
-__all__ = ["check", "pytest_arguments", "run_suite"]
+__all__ = ["check", "explained", "pytest_arguments", "run_suite"]
 
-OPTIONS = ("--agent", "--results", "--report", "--baseline", "--seed", "--faults", "--collect-only", "--help")
+OPTIONS = ("--agent", "--results", "--report", "--baseline", "--seed", "--faults", "--explain-agent", "--collect-only", "--help")
 """The options that a mistyped one is compared with."""
 
 
@@ -35,6 +35,9 @@ def run_suite(
     baseline: Annotated[Path | None, typer.Option(metavar="FILE", help="Results of an earlier run, to compare with.")] = None,
     seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of every random choice.  [default: 0]")] = None,
     faults: Annotated[list[str] | None, typer.Option(metavar="GLOB", help="Only these faults and modes; may be repeated.")] = None,
+    explain_agent: Annotated[
+        bool, typer.Option("--explain-agent", help="Say what the lab can do with the agent, and run nothing.")
+    ] = False,
 ) -> int:
     """Break an agent everywhere and judge it. Every other option goes to pytest (-k, -x, --lf, -n 2, --junitxml FILE, -q ...).
 
@@ -43,6 +46,7 @@ def run_suite(
       agentlab test customer_support --agent app:build
       agentlab test suites/refunds.suite.yaml --agent app.py:agent -n 2
       agentlab test customer_support --agent app:build --faults 'http_429*' -k refund
+      agentlab test customer_support --agent app:build --explain-agent
       agentlab test customer_support --agent app:build --baseline main.jsonl --report report.html
 
     \b
@@ -51,6 +55,8 @@ def run_suite(
     """
     fix_hash_seed()
     path = find_suite(suite)
+    if explain_agent:
+        return explained(path, agent)
     check(path, agent, faults or [])
     settings = {"agent": agent, "results": results, "report": report, "baseline": baseline, "seed": seed}
     chosen = [f"--agentlab-{name}={value}" for name, value in settings.items() if value is not None]
@@ -74,6 +80,21 @@ def check(path: Path, agent: str | None, faults: list[str]) -> None:
             cells_of(dataclasses.replace(prepared, scenes=()), [], faults)
     except BadInput as error:
         raise CommandError(str(error)) from error
+
+
+def explained(path: Path, agent: str | None) -> int:
+    """Print what the agent is found to be, for each suite. Raises CommandError."""
+    from agentlab_suites.capabilities import explain
+    from agentlab_suites.load import load_suite
+    from agentlab_suites.problems import BadInput
+
+    for file in suite_files(path):
+        try:
+            loaded = load_suite(file)
+            print_rows(("", str(file)), list(explain(agent_of(loaded, agent), loaded)))
+        except BadInput as error:
+            raise CommandError(str(error)) from error
+    return SHIP
 
 
 def pytest_arguments(suite: str, path: Path, rest: list[str]) -> list[str]:

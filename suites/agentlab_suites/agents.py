@@ -23,9 +23,10 @@ from agentlab_faults.played import Conversation, Talk
 from agentlab_suites import frameworks
 from agentlab_suites.problems import BadAgent, nearest
 
-__all__ = ["Agent", "conversation", "load_agent", "required_arguments"]
+__all__ = ["Agent", "conversation", "load_agent", "required_arguments", "wants_history"]
 
 
+_OUTSIDE = ("cmd:", "http://", "https://")
 _with_history: dict[Any, bool] = {}
 
 
@@ -83,10 +84,10 @@ def _asking(instance: Any, name: str) -> Callable[[str], Any]:
         return framework
     if not callable(instance):
         raise BadAgent(f"{name!r} gave {type(instance).__name__}, not an agent; return a callable that takes the prompt.")
-    return frameworks.WithHistory(instance) if _wants_history(instance) else instance
+    return frameworks.WithHistory(instance) if wants_history(instance) else instance
 
 
-def _wants_history(instance: Any) -> bool:
+def wants_history(instance: Any) -> bool:
     """Whether the agent's signature has `history`. Looked up once for each code or class: every cell has an own instance."""
     kind = type(instance)
     key = instance.__code__ if kind is FunctionType else kind
@@ -111,6 +112,11 @@ def load_agent(name: str, *, folder: Path | None = None, suite_folder: Path | No
     BadAgent with the nearest right name, or with what importing it raised.
     """
     bases = [base.resolve() for base in (folder or Path.cwd(), suite_folder) if base is not None]
+    if name.startswith(_OUTSIDE):
+        raise BadAgent(
+            f"The agent {name!r} runs outside this process: in real time, and without its tools, so no suite can judge its ledger; "
+            "break what crosses the proxy instead: agentlab chaos --script FILE --faults GLOB -- COMMAND."
+        )
     place, separator, attribute = name.rpartition(":")
     if not separator or not place or not attribute:
         raise BadAgent(f"The agent {name!r} names no attribute; write module:attribute or path/to/file.py:attribute.")

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import agentlab_suites
 import pytest
 from agentlab_faults.catalogue.tools import LostConfirmation, ToolRaises, ToolTimeout
 from agentlab_faults.engine import play
@@ -17,9 +18,14 @@ from agentlab_faults.script import Call, Say, ScriptSpec
 from agentlab_faults.tools.hub import Steps
 from agentlab_faults.workshop import Workshop
 from agentlab_suites.agents import Agent, conversation, load_agent
+from agentlab_suites.capabilities import CAPABILITIES, explain
 from agentlab_suites.load import load_suite
+from agentlab_suites.outcome import decide
 from agentlab_suites.plan import discover, prepare
+from agentlab_suites.problems import BadAgent
 from agentlab_suites.replies import text_of
+from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
+from langchain_openai import ChatOpenAI
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parents[1] / "examples"
@@ -113,6 +119,18 @@ def test_a_refund_that_timed_out_after_it_committed_is_made_twice(framework: str
     assert run.ledger.duplicates() == [("refund", '{"order": "5512"}')]
 
 
+def test_under_the_runtimes_own_key_the_second_refund_is_no_second_effect() -> None:
+    suite = load_suite(Path(agentlab_suites.__file__).parent / "shipped" / "customer_support.suite.yaml")
+    prepared = prepare(suite, load_agent(suite.suite.agent or ""))
+    scene = next(scene for scene in prepared.scenes if scene.name == "refund_order")
+    schedule = Schedule("refund", (Injection(fault=LostConfirmation(), at="tool.refund.1"),))
+    clean = play(conversation(prepared.agent, scene.setup.prompts), scene.setup).clean
+    run = play(conversation(prepared.agent, scene.setup.prompts), scene.setup, schedule, clean=clean)
+    prepared.undo()
+    assert (run.ledger.suppressed, run.ledger.duplicates()) == (1, [])
+    assert decide(scene.case, run, schedule).outcome == "success"
+
+
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_arguments_that_the_tool_refuses_are_no_execution(framework: str) -> None:
     script = ScriptSpec(turns=(Call((("refund", {"order": "5512"}),)), Say("Done.")))
@@ -133,9 +151,6 @@ def test_the_examples_are_green_without_faults(framework: str) -> None:
 
 
 def test_what_a_runnable_takes_is_read_off_its_schema() -> None:
-    from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder  # noqa: PLC0415
-    from langchain_openai import ChatOpenAI  # noqa: PLC0415
-
     def build() -> Any:
         prompt = ChatPromptTemplate.from_messages([MessagesPlaceholder("chat_history", optional=True), ("user", "{question}")])
         return prompt | ChatOpenAI(model="gpt-4o-mini")
@@ -149,3 +164,36 @@ def test_what_a_runnable_takes_is_read_off_its_schema() -> None:
 def test_a_reply_of_a_dict_has_its_text_under_the_same_names() -> None:
     assert text_of({"output": "Done."}) == "Done."
     assert text_of({"messages": [SimpleNamespace(content=[{"type": "text", "text": "Done."}])]}) == "Done."
+
+
+def test_an_agent_is_explained_by_its_kind() -> None:
+    suite = load_suite(EXAMPLES / "order.suite.yaml")
+    told = {name: dict(explain(load_agent(f"order_{name}.py:build", folder=EXAMPLES), suite)) for name in FRAMEWORKS}
+    assert {name: lines["kind"] for name, lines in told.items()} == {
+        "langchain": "langgraph graph, langchain's create_agent",
+        "langgraph": "langgraph graph, langchain's create_agent",
+        "openai_agents": "openai-agents agent",
+        "pydantic_ai": "pydantic-ai agent",
+    }
+    assert all("a framework's tool, seen inside its timeout" in lines["tool refund"] for lines in told.values())
+
+
+def test_a_factory_that_fails_is_explained_too() -> None:
+    def build() -> Any:
+        raise RuntimeError("no model")
+
+    lines = dict(explain(Agent.of(build), load_suite(EXAMPLES / "order.suite.yaml")))
+    assert lines["kind"] == "not known: the factory raised RuntimeError: no model"
+    assert lines["tool refund"] == "write; seen nowhere yet"
+
+
+@pytest.mark.parametrize("name", ["cmd:python app.py", "http://127.0.0.1:8000/agent"])
+def test_an_agent_outside_the_process_is_refused_with_what_can_be_had(name: str) -> None:
+    with pytest.raises(BadAgent, match=r"in real time, and without its tools, so no suite can judge its ledger; .* agentlab chaos"):
+        load_agent(name)
+
+
+def test_the_documentation_has_the_table_of_kinds() -> None:
+    page = (EXAMPLES.parent / "docs" / "agents.md").read_text()
+    missing = [row.kind for row in CAPABILITIES.values() if "| " + " | ".join(row) + " |" not in page]
+    assert missing == []

@@ -1,0 +1,83 @@
+"""What the lab can do with an agent, by its kind: the table of the documentation, and the sentence that refuses what a kind cannot have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from agentlab_faults.engine import play
+from agentlab_faults.played import Setup, Talk
+from agentlab_faults.tools import adapt_frameworks
+
+from agentlab_suites.agents import Agent, wants_history
+from agentlab_suites.bare_tools import find_bare_tools
+from agentlab_suites.framework_tools import tools_within
+from agentlab_suites.frameworks import kind_of
+from agentlab_suites.load import LoadedSuite
+
+__all__ = ["CAPABILITIES", "Capability", "explain"]
+
+
+class Capability(NamedTuple):
+    """One kind of agent: how its turns hang together, what is broken, in which time, and whether its tools are seen."""
+
+    kind: str
+    turns: str
+    points: str
+    time: str
+    tools: str
+
+
+CAPABILITIES = {
+    "pydantic-ai agent": Capability("pydantic-ai agent", "its message_history", "all", "virtual", "found by themselves"),
+    "openai-agents agent": Capability("openai-agents agent", "the Runner's list of input items", "all", "virtual", "found by themselves"),
+    "langgraph graph": Capability(
+        "langgraph graph, langchain's create_agent", "its messages, or its checkpointer", "all", "virtual", "found by themselves"
+    ),
+    "langchain runnable": Capability("langchain runnable", "messages, if its input has a place", "all", "virtual", "found by themselves"),
+    "callable": Capability(
+        "callable, sync or async", "its own, or a parameter history", "all", "virtual", "plain functions, @tool, a framework's"
+    ),
+    "outside": Capability(
+        "command line, HTTP endpoint, another language",
+        "its own",
+        "what crosses the proxy",
+        "real, bounded",
+        "no: replies and traffic only",
+    ),
+}
+"""By the word for the kind. The documentation's table has the same rows."""
+
+
+def explain(agent: Agent, loaded: LoadedSuite) -> Iterator[tuple[str, str]]:
+    """What the lab found the agent to be: pairs of a word and what there is to say. The factory is called once, in virtual time."""
+    adapt_frameworks()
+    made, failure = _made(agent)
+    kind = CAPABILITIES[kind_of(made) or "callable"]
+    yield "agent", f"{agent.name} ({'a factory, called afresh for every cell' if agent.is_factory else 'an agent'})"
+    yield "kind", failure or kind.kind
+    yield "turns", "a parameter history" if kind_of(made) is None and wants_history(made) else kind.turns
+    yield "points", kind.points
+    yield "time", kind.time
+    bare, framework = find_bare_tools(loaded, agent), tools_within([made, *(vars(agent.module).values() if agent.module else ())])
+    for tool, keys in loaded.suite.tools.items():
+        if keys.at is not None:
+            found = f"hooked at {keys.at}"
+        elif tool in framework:
+            found = "a framework's tool, seen inside its timeout and error handler"
+        else:
+            found = f"a plain function, hooked at {bare[tool].place}" if tool in bare else "seen nowhere yet"
+        yield f"tool {tool}", f"{keys.effect}; {found}"
+
+
+def _made(agent: Agent) -> tuple[Any, str]:
+    """What the factory makes, and why it makes nothing."""
+    made: list[Any] = []
+
+    def build(talk: Talk) -> None:
+        made.append(agent.instance(talk))
+
+    played = play(build, Setup())
+    if made:
+        return made[0], ""
+    return None, f"not known: the factory raised {type(played.error).__name__}: {' '.join(str(played.error).split())}"
