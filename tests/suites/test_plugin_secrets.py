@@ -72,3 +72,17 @@ def test_what_was_a_secret_once_stays_one() -> None:
     del environment["A_KEY"]
     environment |= {"B_KEY": "second-secret", "HOME": "/home"}
     assert mask("first-secret second-secret /home") == "[secret] [secret] /home"
+
+
+def test_a_key_that_takes_the_place_of_another_is_a_secret_too() -> None:
+    environment = {"A_KEY": "first-secret"}
+    mask = Masker(environment)
+    environment["A_KEY"] = "second-secret"
+    assert mask("first-secret second-secret") == "[secret] [secret]"
+
+
+def test_a_key_of_the_process_that_is_replaced_is_a_secret_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOP_API_KEY", "first-secret")
+    mask = Masker()
+    monkeypatch.setenv("SHOP_API_KEY", "second-secret")
+    assert mask("first-secret second-secret") == "[secret] [secret]"
