@@ -38,6 +38,7 @@ def check(loaded: LoadedSuite) -> None:
             raise loaded.bad("A store with a fake body needs fakeredis: pip install 'agentlab-chaos[service]'.", "stores", kind)
     for name, scenario in suite.scenarios.items():
         _scenario(loaded, name, scenario)
+    _identities(loaded)
 
 
 def _scenario(loaded: LoadedSuite, name: str, scenario: Scenario) -> None:
@@ -72,6 +73,17 @@ def _script(loaded: LoadedSuite, name: str, scenario: Scenario) -> None:
         raise loaded.bad(
             f"The script of {name!r} says something {says} times for {turns} user turn(s); give each turn one '- say:'.", *trail
         )
+
+
+def _identities(loaded: LoadedSuite) -> None:
+    """An identity that no scripted call has would make all effects of the tool the same one."""
+    calls = [call for scenario in loaded.suite.scenarios.values() for turn in scenario.script for call in turn.calls]
+    for tool, keys in loaded.suite.tools.items():
+        known = {argument for called, arguments in calls if called == tool for argument in arguments}
+        for n, argument in enumerate(keys.identity or ()):
+            if known and argument not in known:
+                sentence = f"No scripted call of {tool!r} has an argument {argument!r}{nearest(argument, known)}"
+                raise loaded.bad(sentence, "tools", tool, "identity", n)
 
 
 def _lines_to_add(tool: str, arguments: Iterable[str], declared: Iterable[str]) -> str:

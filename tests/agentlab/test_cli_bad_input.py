@@ -67,6 +67,8 @@ BROKEN_SUITES: dict[str, tuple[str, str, str]] = {
     "a file that is not there": ('"Refund order 5512."', "file:prompt.txt", ":8: |prompt.txt"),
     "a tool that is not declared": ("call: {lookup_order", "call: {lookup_oder", ":10: |lookup_oder"),
     "a tool without a seam": ("lookup_order", "find_order", ":10: |at:"),
+    "an identity that no call has": ("script:\n", 'script:\n      - call: {refund: {ordre: "5512"}}\n', ":5: |'ordre'"),
+    "a suite and a command line without an agent": ("agent: app.py:build\n", "", ":1: |--agent"),
     "an unknown effect": ("effect: read", "effect: reed", ":4: |'read'"),
     "an unknown mode": ("version: 1", "version: 1\nmodes: [rate-limit-strom]", ":2: |'rate-limit-storm'"),
     "an unknown fault": ("version: 1", "version: 1\nfaults: [http_42_rate]", ":2: |'http_429_rate'"),
