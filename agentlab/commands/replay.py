@@ -83,9 +83,10 @@ def _again(header: Header, recorded: CellLine, suite: Path | None, agent: str | 
     prepared = watching.ready(suite or _suite_of(header), agent or header.agent, header.seed)
     try:
         globs = [recorded.mode] if recorded.mode else [recorded.schedule] if ".chunk." in recorded.point else recorded.faults
-        for cell in cells_of(prepared, discover(prepared), globs):
-            if cell.id == recorded.id:
-                return play_cell(cell, prepared.agent, seed=header.seed).line
+        with watching.agent_speaking():
+            for cell in cells_of(prepared, discover(prepared), globs):
+                if cell.id == recorded.id:
+                    return play_cell(cell, prepared.agent, seed=header.seed).line
     except BadInput as error:
         raise CommandError(str(error)) from error
     finally:

@@ -2,21 +2,59 @@
 
 from __future__ import annotations
 
+import io
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from agentlab.commands.console import CommandError, print_rows, stdout
 from agentlab.commands.own import load_own
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from agentlab_reports.schema import CellLine, Span
     from agentlab_suites.agents import Agent
     from agentlab_suites.load import LoadedSuite
     from agentlab_suites.plan import Prepared
 
-__all__ = ["agent_of", "print_cell", "print_timeline", "ready", "stories"]
+__all__ = ["agent_of", "agent_speaking", "print_cell", "print_timeline", "ready", "stories"]
+
+
+class _Masked(io.TextIOBase):
+    """Hands whole lines on without secrets: one in two pieces would not be seen."""
+
+    def __init__(self, stream: TextIO) -> None:
+        from agentlab_suites.masking import Masker
+
+        self._stream, self._mask, self._rest = stream, Masker(), ""
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether a line has begun that has not ended."""
+        return bool(self._rest)
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str, /) -> int:
+        lines, end, self._rest = (self._rest + text).rpartition("\n")
+        self._stream.write(self._mask(lines) + end)
+        self._stream.flush()
+        return len(text)
+
+
+@contextmanager
+def agent_speaking() -> Iterator[None]:
+    """What the agent prints meanwhile goes to standard error, without secrets; standard output is for what the command prints."""
+    masked = _Masked(sys.stderr)
+    with redirect_stdout(masked), redirect_stderr(masked):
+        try:
+            yield
+        finally:
+            masked.write("\n" if masked.unfinished else "")
 
 
 def ready(suite: Path, agent: str | None, seed: int) -> Prepared:
@@ -28,7 +66,8 @@ def ready(suite: Path, agent: str | None, seed: int) -> Prepared:
     load_own(Path.cwd(), suite.parent)
     try:
         loaded = load_suite(suite)
-        return prepare(loaded, agent_of(loaded, agent), seed=seed)
+        with agent_speaking():
+            return prepare(loaded, agent_of(loaded, agent), seed=seed)
     except BadInput as error:
         raise CommandError(str(error)) from error
 
