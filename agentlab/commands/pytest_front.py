@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Generator, Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agentlab.commands.console import DONT_SHIP, INTERRUPTED, SHIP, UNDECIDABLE, USAGE, CommandError, nearest
@@ -27,14 +28,17 @@ def exit_code(code: int) -> int:
     return _CODES.get(int(code), UNDECIDABLE)
 
 
-def run_pytest(arguments: Sequence[str], *, options: Iterable[str] = (), plugins: Sequence[object] = ()) -> int:
+def run_pytest(
+    arguments: Sequence[str], *, options: Iterable[str] = (), plugins: Sequence[object] = (), agentless: Path | None = None
+) -> int:
     """Run pytest in this process; our exit code. Raises CommandError for what pytest calls wrong usage.
 
-    `options` are the command's own options, for the nearest right name of an unknown one.
+    `options` are the command's own options, for the nearest right name of an unknown one. `agentless` is a suite that names no agent: then
+    pytest's settings must.
     """
     import pytest
 
-    code = pytest.main(list(arguments), plugins=[_wrapper(options), *plugins])
+    code = pytest.main(list(arguments), plugins=[_wrapper(options, agentless), *plugins])
     if code == pytest.ExitCode.NO_TESTS_COLLECTED:
         raise CommandError("No cell was selected, so nothing was run; `--collect-only -q` lists the ids that -k can choose from.")
     return exit_code(code)
@@ -50,11 +54,15 @@ def with_plugin() -> list[str]:
     return [*quiet, "-p", "agentlab_suites.plugin"] if os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD") else quiet
 
 
-def _wrapper(options: Iterable[str]) -> object:
+def _wrapper(options: Iterable[str], agentless: Path | None) -> object:
     """A plugin that turns pytest's usage errors into ours. A class inside a function, because pytest is imported late."""
     import pytest
+    from agentlab_suites.session import FRONT
+    from agentlab_suites.settings import settings_of
 
     class OneSentence:
+        __name__ = FRONT  # pluggy's name for the plugin
+
         @pytest.hookimpl(wrapper=True)
         def pytest_cmdline_parse(self) -> Generator[None, Any, pytest.Config | None]:
             try:
@@ -64,8 +72,11 @@ def _wrapper(options: Iterable[str]) -> object:
             return config
 
         @pytest.hookimpl(wrapper=True)
-        def pytest_cmdline_main(self) -> Generator[None, Any, int | None]:
+        def pytest_cmdline_main(self, config: pytest.Config) -> Generator[None, Any, int | None]:
             try:
+                if agentless is not None and not settings_of(config).agent:
+                    sentence = "The suite names no agent; add 'agent: module:attribute', or give --agent."
+                    raise CommandError(f"{agentless}:1: {sentence}")
                 code: int | None = yield
             except pytest.UsageError as error:
                 raise CommandError(_sentence("; ".join(str(part) for part in error.args), options)) from error

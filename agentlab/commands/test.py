@@ -57,29 +57,35 @@ def run_suite(
     path = find_suite(suite)
     if explain_agent:
         return explained(path, agent)
-    check(path, agent, faults or [])
+    agentless = check(path, agent, faults or [])
     settings = {"agent": agent, "results": results, "report": report, "baseline": baseline, "seed": seed}
     chosen = [f"--agentlab-{name}={value}" for name, value in settings.items() if value is not None]
     chosen += [f"--agentlab-faults={','.join(faults)}"] if faults else []
-    return run_pytest(pytest_arguments(suite, path, [*chosen, *context.args]), options=OPTIONS)
+    return run_pytest(pytest_arguments(suite, path, [*chosen, *context.args]), options=OPTIONS, agentless=agentless)
 
 
-def check(path: Path, agent: str | None, faults: list[str]) -> None:
-    """Refuse what cannot be played before pytest starts, in one sentence. Raises CommandError."""
+def check(path: Path, agent: str | None, faults: list[str]) -> Path | None:
+    """Refuse what cannot be played before pytest starts, in one sentence. Raises CommandError.
+
+    Returns a suite that names no agent, if there is one: it may stand in pytest's settings.
+    """
     from agentlab_suites.load import load_suite
     from agentlab_suites.plan import cells_of
     from agentlab_suites.problems import BadInput
 
     load_own(Path.cwd(), path if path.is_dir() else path.parent)
+    agentless = None
     try:
         for file in suite_files(path):
             if agent is None and load_suite(file).suite.agent is None:
-                continue  # the agent may stand in pytest's settings
+                agentless = file
+                continue
             prepared = ready(file, agent, 0)
             prepared.undo()
             cells_of(dataclasses.replace(prepared, scenes=()), [], faults)
     except BadInput as error:
         raise CommandError(str(error)) from error
+    return agentless
 
 
 def explained(path: Path, agent: str | None) -> int:

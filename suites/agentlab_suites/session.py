@@ -25,6 +25,8 @@ from agentlab_suites.shared import PlanFolder
 
 __all__ = ["LabSession", "PlannedSuite"]
 
+FRONT = "agentlab_front"
+"""The name of the plugin by which `agentlab` says that it started pytest."""
 UNDECIDABLE = 16
 """pytest's own codes end at 6."""
 
@@ -193,13 +195,19 @@ class LabSession:
             session.exitstatus = self._exit_code(session.exitstatus, code)
 
     def _exit_code(self, status: int, code: int | None) -> int:
-        """A failed item or a refused gate is 1; undecidable is 16, also where the only failures are the lab's own."""
-        if code == 3 and (status == 0 or (status == 1 and not self._failures)):
+        """A failed item or a refused gate is 1; undecidable is 16, also where the only failures are the lab's own.
+
+        `agentlab test` ends with the gate's own decision, as `agentlab gate` does on the same results.
+        """
+        gate_alone = not self._failures or self._config.pluginmanager.has_plugin(FRONT)
+        if code == 3 and (status == 0 or (status == 1 and gate_alone)):
             return UNDECIDABLE
         return 1 if code == 1 and status == 0 else status
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say the verdict and where the report is."""
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> Generator[None, None, None]:
+        """Say the verdict and where the report is, last of all: hundreds of lines about failed cells would push it off the screen."""
+        yield
         if self._recorder.summary:
             terminalreporter.section("agentlab")
             terminalreporter.write_line(self._recorder.summary.rstrip())

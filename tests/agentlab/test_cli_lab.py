@@ -93,6 +93,48 @@ def test_a_part_of_an_id_that_names_one_cell_is_enough(project: Project) -> None
     assert project.run("replay", "chat.2-http_500-always").returncode == 1
 
 
+def test_the_verdict_stands_below_the_list_of_failed_cells(project: Project) -> None:
+    lines = project.tested.stdout.splitlines()
+    [verdict] = [n for n, line in enumerate(lines) if "DON'T SHIP" in line]
+    assert max(n for n, line in enumerate(lines) if line.startswith("FAILED ")) < verdict
+
+
+def test_an_undecidable_gate_is_the_exit_code_though_the_discovery_failed(project: Project) -> None:
+    (project.folder / "wrong.suite.yaml").write_text(SUITE.replace('reply.contains: "49.90"', 'reply.contains: "another price"'))
+    options = ("-q", "-p", "no:cacheprovider", "-p", "no:randomly", "--results", "wrong.jsonl", "--report", "wrong.html")
+    tested = project.run("test", "wrong.suite.yaml", *options)
+    assert "UNDECIDABLE  (exit 3)" in tested.stdout
+    assert (tested.returncode, project.run("gate", "wrong.jsonl").returncode) == (3, 3), tested
+
+
+TALKATIVE = """
+import os
+
+print("imported with", os.environ["SHOP_API_KEY"])
+silent = build
+
+
+def build():
+    print("built with", os.environ["SHOP_API_KEY"], end="")
+    return silent()
+"""
+
+
+def test_what_an_agent_prints_stays_out_of_the_results_of_a_command_and_holds_no_secret(project: Project) -> None:
+    (project.folder / "talkative.py").write_text(BARE_LOOP.read_text().partition("if __name__")[0] + TALKATIVE)
+    environment = {**os.environ, "SHOP_API_KEY": "a-key-that-is-told", "PYTHONHASHSEED": "0"}
+    for line in (
+        ["test", "lookup.suite.yaml", "--agent", "talkative.py:build", "-k", "control", "--results", "talk.jsonl", "-p", "no:randomly"],
+        ["replay", CRASH, "--agent", "talkative.py:build", "--json"],
+    ):
+        command = [sys.executable, "-m", "agentlab.cli", *line]
+        done = subprocess.run(command, cwd=project.folder, env=environment, capture_output=True, text=True, check=False)
+        assert "imported with [secret]\n" in done.stderr
+        assert "a-key-that-is-told" not in done.stdout + done.stderr
+    assert "built with [secret]" in done.stderr
+    assert json.loads(done.stdout)["id"] == CRASH
+
+
 def test_some_cells_alone_are_not_a_verdict(project: Project) -> None:
     narrowed = project.run("test", "lookup.suite.yaml", "-q", "-k", "control", "--results", "narrow.jsonl")
     assert narrowed.returncode == 0, narrowed
