@@ -88,11 +88,18 @@ def _line(cell: PlannedCell, played: Played, judged: Judgement, mask: Callable[[
         virtual_seconds=round(played.seconds, 6),
         deadline=scene.setup.deadline,
         reply=mask(last.text)[:MAX_TEXT] if last else "",
-        error=mask(f"{type(played.error).__name__}: {played.error}")[:MAX_TEXT] if played.error is not None else "",
+        error=mask(_error(played))[:MAX_TEXT],
         findings=found,
         timeline=timeline(played.journal, [one.reply.text for one in judged.said], played.seconds, mask),
         replay=f"agentlab replay {shlex.quote(cell.id)}",
     )
+
+
+def _error(played: Played) -> str:
+    """What the agent raised; of a deadlock, where everything stood."""
+    if played.error is not None:
+        return f"{type(played.error).__name__}: {played.error}"
+    return played.detail if played.ending == "deadlock" else ""
 
 
 def _group(schedule: Schedule) -> tuple[str, str]:

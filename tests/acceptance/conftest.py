@@ -83,6 +83,14 @@ async def waits_for_a_real_thread(text):
         done.acquire()
 
 
+async def waits_for_an_event(text):
+    """Once anything fails, waits for what nobody will do."""
+    try:
+        return await agent(text)
+    except Exception:
+        await asyncio.Event().wait()
+
+
 async def deaf(text):
     """Never calls its provider."""
     return "I refunded EUR 49.90 for order 5512."

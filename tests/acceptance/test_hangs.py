@@ -23,3 +23,13 @@ def test_an_agent_that_waits_for_a_real_thread_is_ended_and_the_results_so_far_a
     done = project.run("agentlab.cli", "test", "shop.suite.yaml", "--agent", "agents.py:waits_for_a_real_thread")
     assert done.returncode == 3, done.stdout + done.stderr
     assert project.outcomes()["refund_order[control]"] == "success"
+
+
+def test_a_deadlock_is_told_with_its_stacks_and_replayed_with_the_same(project: Any) -> None:
+    project.suite("tool_exception")
+    done = project.run("agentlab.cli", "test", "shop.suite.yaml", "--agent", "agents.py:waits_for_an_event")
+    cell = next(cell for cell in project.cells() if cell["outcome"] == "hang")
+    assert "in waits_for_an_event: await asyncio.Event().wait()" in cell["error"]
+    assert "in waits_for_an_event: await asyncio.Event().wait()" in done.stdout
+    assert str(project.folder) not in cell["error"]
+    assert "The same as in the run, byte for byte." in project.run("agentlab.cli", "replay", cell["id"]).stdout

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import linecache
+import os
+import re
 import sys
 import traceback
 from collections.abc import Iterator
@@ -20,6 +22,8 @@ __all__ = ["describe"]
 _MAIN_LINES: Final = 8
 """Innermost lines of the main greenlet that are told; above them lies whoever runs the simulation."""
 _HERE: Final = str(Path(__file__).parent)
+_ENGINE: Final = str(Path(__file__).parent.parent / "engine.py")
+_INSTALLED: Final = re.compile(r"^.*[/\\](?:site-packages|python3\.\d+)[/\\]")
 
 
 def describe(hub: Hub) -> str:
@@ -34,10 +38,11 @@ def describe(hub: Hub) -> str:
 
 
 def _greenlet_stack(body: greenlet) -> list[str]:
-    """The lab's own frames are left out."""
+    """The lab's own frames are left out, and those of whoever runs the lab: they are not the same under pytest as in a replay."""
     frame = sys._getframe() if body is getcurrent() else body.gr_frame
     entries = traceback.StackSummary.extract(traceback.walk_stack(frame), lookup_lines=False) if frame is not None else []
-    lines = [_line(entry.filename, entry.lineno or 0, entry.name) for entry in entries if not entry.filename.startswith(_HERE)]
+    played = next((n for n, entry in enumerate(entries) if entry.filename == _ENGINE), len(entries))
+    lines = [_line(entry.filename, entry.lineno or 0, entry.name) for entry in entries[:played] if not entry.filename.startswith(_HERE)]
     return lines[::-1]
 
 
@@ -56,4 +61,9 @@ def _first(thing: Any, *names: str) -> Any:
 
 
 def _line(filename: str, lineno: int, function: str) -> str:
-    return f"  {filename}:{lineno} in {function}: {linecache.getline(filename, lineno).strip()}"
+    return f"  {_place(filename)}:{lineno} in {function}: {linecache.getline(filename, lineno).strip()}"
+
+
+def _place(filename: str) -> str:
+    """A path that does not tell where the user's folder or Python lies, so that the text is the same on another machine."""
+    return _INSTALLED.sub("", filename).removeprefix(f"{Path.cwd()}{os.sep}")
