@@ -86,3 +86,18 @@ def test_a_key_of_the_process_that_is_replaced_is_a_secret_too(monkeypatch: pyte
     mask = Masker()
     monkeypatch.setenv("SHOP_API_KEY", "second-secret")
     assert mask("first-secret second-secret") == "[secret] [secret]"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "sk-proj-abcDEF0123456789_-xyz",
+        "AIzaSyA0123456789abcdefghijklmno",
+        "ghp_0123456789abcdefghijABCDEF",
+        "AKIA0123456789ABCDEF",
+        "Bearer abc.def-0123456789",
+    ],
+)
+def test_a_key_that_stands_in_the_code_is_known_by_its_form(key: str) -> None:
+    told = Masker({})(f"the header was {key}, and no more")
+    assert told in ("the header was [secret], and no more", "the header was Bearer [secret], and no more")
