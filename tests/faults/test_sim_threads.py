@@ -451,3 +451,21 @@ def test_waiting_on_a_real_thread_is_ended_by_the_watchdog_and_told_apart() -> N
 def _busy(over: threading.Event) -> None:
     while not over.is_set():
         time.sleep(0.001)
+
+
+def test_a_thread_that_an_earlier_run_left_asleep_hides_no_deadlock() -> None:
+    over = threading.Event()
+
+    def looks_round() -> None:
+        while not over.is_set():
+            time.sleep(0.02)
+
+    left = threading.Thread(target=looks_round, daemon=True)
+    with Simulation(seed=1, cap=10):
+        left.start()
+    try:
+        with pytest.raises(Deadlock), Simulation(seed=1, cap=10, watchdog=5.0) as simulation:
+            simulation.settle(asyncio.Event().wait())
+    finally:
+        over.set()
+        left.join()

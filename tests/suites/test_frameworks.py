@@ -178,11 +178,9 @@ def test_an_agent_is_explained_by_its_kind() -> None:
     assert all("a framework's tool, seen inside its timeout" in lines["tool refund"] for lines in told.values())
 
 
-def test_a_factory_that_fails_is_explained_too() -> None:
-    def build() -> Any:
-        raise RuntimeError("no model")
-
-    lines = dict(explain(Agent.of(build), load_suite(EXAMPLES / "order.suite.yaml")))
+def test_a_factory_that_fails_is_explained_too(tmp_path: Path) -> None:
+    (tmp_path / "without_a_model.py").write_text("def build():\n    raise RuntimeError('no model')\n")
+    lines = dict(explain(load_agent("without_a_model.py:build", folder=tmp_path), load_suite(EXAMPLES / "order.suite.yaml")))
     assert lines["kind"] == "not known: the factory raised RuntimeError: no model"
     assert lines["tool refund"] == "write; seen nowhere yet"
 
