@@ -173,6 +173,37 @@ def test_code_that_spins_is_ended_by_the_watchdog(where: str) -> None:
         run(simulation)
 
 
+def test_a_task_that_spins_beside_another_leaves_nothing_behind() -> None:
+    async def agent() -> None:
+        beside = asyncio.create_task(asyncio.sleep(1000))
+        await asyncio.sleep(1)
+        spin_until(beside.done)
+
+    with Simulation(seed=1, cap=10_000, watchdog=0.2) as simulation, pytest.raises(WatchdogFired):
+        simulation.settle(agent())
+    assert simulation.leftovers == ()
+
+
+def test_cleanup_that_stops_its_loop_is_awaited_all_the_same() -> None:
+    cleaned = []
+
+    async def beside() -> None:
+        try:
+            await asyncio.sleep(1000)
+        finally:
+            asyncio.get_running_loop().stop()
+            await asyncio.sleep(1)
+            cleaned.append("beside")
+
+    async def agent() -> None:
+        asyncio.create_task(beside())  # noqa: RUF006 - left behind on purpose
+        await asyncio.sleep(1)
+
+    with Simulation(seed=1, cap=10) as simulation:
+        simulation.settle(agent())
+    assert cleaned == ["beside"]
+
+
 def test_code_that_swallows_the_watchdog_once_meets_it_again() -> None:
     with Simulation(seed=1, cap=10, watchdog=0.1) as simulation:
         with pytest.raises(WatchdogFired):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import events
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
@@ -55,13 +56,14 @@ def hub_here() -> Hub | None:
 
 @contextmanager
 def standing_still() -> Iterator[None]:
-    """Keep the clock from moving as long as the block waits for a real descriptor: a real server's answer takes no virtual time."""
-    hub = hub_here()
-    if hub is None:
+    """Keep the clock from moving while the running loop waits for its real descriptors: a real server's answer takes no virtual time."""
+    hub, running = hub_here(), events._get_running_loop()
+    loop = None if hub is None else next((loop for loop in hub.loops if loop is running), None)
+    if loop is None:
         yield
         return
-    hub.foreign.held += 1
+    loop.answers_due += 1
     try:
         yield
     finally:
-        hub.foreign.held -= 1
+        loop.answers_due -= 1

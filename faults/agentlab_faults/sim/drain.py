@@ -62,7 +62,7 @@ def _let_run(hub: Hub) -> None:
             if tasks and loop.is_running():
                 _wait_for_worker(hub, tasks)
             elif tasks:
-                loop.run_until_complete(_all_done(loop, tasks))
+                _run_until(loop, _all_done(loop, tasks))
     except SimulationEnded:  # the cleanup got stuck as well: the next round, or the workers' end, deals with it
         return
 
@@ -96,6 +96,13 @@ def _all_done(loop: VirtualLoop, tasks: set[asyncio.Task[Any]]) -> asyncio.Futur
     for task in tasks:
         task.add_done_callback(one_done)
     return done
+
+
+def _run_until(loop: VirtualLoop, done: asyncio.Future[None]) -> None:
+    """Run the loop until `done` is, whoever else has asked it to stop: a run that the watchdog broke off has, for one."""
+    done.add_done_callback(lambda _: loop.stop())
+    while not done.done():
+        loop.run_forever()
 
 
 def _reopen(hub: Hub) -> None:
@@ -141,7 +148,7 @@ def _close(hub: Hub, loop: VirtualLoop) -> None:
     _reopen(hub)
     try:
         if loop._asyncgens:  # type: ignore[attr-defined]
-            loop.run_until_complete(loop.shutdown_asyncgens())
+            _run_until(loop, loop.create_task(loop.shutdown_asyncgens()))
     except SimulationEnded:
         hub.ending = None
     finally:

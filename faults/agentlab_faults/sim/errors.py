@@ -7,7 +7,7 @@
         ├── Deadlock          nothing can ever go on
         ├── TimeCapReached    virtual time ran out
         ├── WatchdogFired     real time ran out while the code was busy
-        └── RealThreadWaits   real time ran out while the code waited for a real thread
+        └── RealThreadWaits   real time ran out while the code waited for a real thread, socket or process
 
 They are BaseExceptions, so that an agent's `except Exception` cannot eat them.
 """
@@ -34,4 +34,4 @@ class WatchdogFired(SimulationEnded):
 
 
 class RealThreadWaits(SimulationEnded):
-    """The real seconds went by while the simulation waited for a thread that does not live in virtual time."""
+    """The real seconds went by while the simulation waited for a thread, a socket or a process that does not live in virtual time."""

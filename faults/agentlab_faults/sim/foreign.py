@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 from weakref import WeakSet
 
 from agentlab_faults.sim import real
@@ -33,8 +33,23 @@ _WAITS: Final = frozenset({"threading.py", "queue.py", "thread.py"})
 _OLD_WAITS: Final = _WAITS | {"selectors.py"}
 """The same for threads that this simulation has not given anything to do: an event loop may stand in its selector for ever."""
 _HERE: Final = __file__.rsplit("/", 1)[0]
+_SLEEPS: Final = f"{_HERE}/timepatch.py"
+"""Where a real thread stands that is asleep: in what stands in for `time.sleep`."""
 _noted: Final[WeakSet[threading.Thread]] = WeakSet()
 """Real threads that the code in a simulation has started or handed work to; a later simulation of the process may wait for them too."""
+
+
+class Descriptors(Protocol):
+    """The real descriptors of one loop."""
+
+    @property
+    def holds(self) -> bool:
+        """True while the loop waits for an answer that time must not overtake."""
+        ...
+
+    def look(self, seconds: float) -> bool:
+        """Wait that many real seconds for one of them; True if it woke its loop."""
+        ...
 
 
 class Foreign:
@@ -46,12 +61,10 @@ class Foreign:
         """True while the lab's thread waits in real time."""
         self.threads: list[str] = []
         """Names of the real threads that the code in this simulation has started or handed work to."""
-        self.descriptors: list[Callable[[float], bool]] = []
-        """One per loop that watches real descriptors: waits that many real seconds for one of them, tells if it woke its loop."""
+        self.descriptors: list[Descriptors] = []
+        """One per loop that watches real descriptors."""
         self.real_io = False
         """True if a loop of this simulation ever watched a real descriptor."""
-        self.held = 0
-        """How many wait for an answer from outside that time must not overtake."""
         self._noted: WeakSet[threading.Thread] = WeakSet()
         self._hub = hub
         self._thread = 0
@@ -74,10 +87,10 @@ class Foreign:
         if self._bell.locked():
             self._ring()
 
-    def watch(self, look: Callable[[float], bool]) -> None:
+    def watch(self, descriptors: Descriptors) -> None:
         """A loop watches real descriptors from now on."""
         self.real_io = True
-        self.descriptors.append(look)
+        self.descriptors.append(descriptors)
 
     def note(self, thread: threading.Thread) -> None:
         """The code in the simulation has started `thread`, or handed work to it."""
@@ -96,11 +109,8 @@ class Foreign:
 
     def comes(self, *, idle: bool) -> bool:
         """Look whether anything comes from outside; True if so. If the simulation is `idle`, wait as long as a real thread is at work."""
-        if self._look_at_descriptors():
+        if self._look_at_descriptors() or self._answers():
             return True
-        while self.held and self.descriptors and self._hub.ending is None:
-            if self.pending or self._look_at_descriptors():
-                return True
         if not idle:
             return self.pending
         looks = 0
@@ -134,8 +144,19 @@ class Foreign:
             self.waiting = False
         return self.pending
 
+    def _answers(self) -> bool:
+        """Wait for the answers that time must not overtake, for as long as the watchdog lets it; True if anything came."""
+        self.waiting = True
+        try:
+            while self._hub.ending is None and any(descriptors.holds for descriptors in self.descriptors):
+                if self.pending or self._look_at_descriptors():
+                    return True
+        finally:
+            self.waiting = False
+        return False
+
     def _look_at_descriptors(self) -> bool:
-        looks = [look(_SLICE) for look in self.descriptors]
+        looks = [descriptors.look(_SLICE) for descriptors in self.descriptors]
         return any(looks)
 
     def _at_work(self) -> bool:
@@ -156,7 +177,7 @@ def stands_still(frame: FrameType | None, *, old: bool = False) -> bool:
 
     A thread that an earlier run left behind may look round every so often for ever (a tracer's exporter does): nothing is to come from it.
     """
-    if old and frame is not None and frame.f_code.co_filename.endswith("timepatch.py"):
+    if old and frame is not None and frame.f_code.co_filename == _SLEEPS:
         return True
     while frame is not None and frame.f_code.co_filename.startswith(_HERE):
         frame = frame.f_back

@@ -49,7 +49,7 @@ class _Selector(selectors.BaseSelector):
     def register(self, fileobj: FileDescriptorLike, events: int, data: Any = None) -> selectors.SelectorKey:
         if self._kernel is None:
             self._kernel = selectors.DefaultSelector()
-            self.loop.hub.foreign.watch(self.look)
+            self.loop.hub.foreign.watch(self)
         return self._kernel.register(fileobj, events, data)
 
     @override
@@ -65,7 +65,7 @@ class _Selector(selectors.BaseSelector):
     @override
     def close(self) -> None:
         if self._kernel is not None:
-            self.loop.hub.foreign.descriptors.remove(self.look)
+            self.loop.hub.foreign.descriptors.remove(self)
             self._kernel.close()
             self._kernel = None
 
@@ -84,10 +84,18 @@ class _Selector(selectors.BaseSelector):
     def look(self, seconds: float) -> bool:
         """Wait real `seconds` for a descriptor; True if one is ready and the loop is woken."""
         kernel = self._kernel
-        if kernel is None or not kernel.get_map() or not self.loop.waiter.parked or not kernel.select(seconds):
+        if kernel is None or not self._is_watching() or not kernel.select(seconds):
             return False
         self.loop.hub.wake(self.loop.waiter)
         return True
+
+    @property
+    def holds(self) -> bool:
+        """True while the loop does nothing but wait for an answer that time must not overtake."""
+        return self.loop.answers_due > 0 and self._is_watching()
+
+    def _is_watching(self) -> bool:
+        return self.loop.waiter.parked and bool(self.get_map())
 
     def _ready(self) -> _Events:
         return [] if self._kernel is None else self._kernel.select(0)
@@ -101,6 +109,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
         self.waiter = Waiter(of_loop=True)
+        self.answers_due = 0
+        """How many wait for an answer from a real descriptor that time must not overtake."""
         self._names = itertools.count(1)
         selector = _Selector()
         selector.loop = self

@@ -105,9 +105,12 @@ class Watchdog:
 
     def _verdict(self, frame: FrameType | None) -> SimulationEnded:
         spent = f"{self._seconds:g} s of real time"
-        threads = self._hub.foreign.threads
-        if threads and (self._hub.foreign.waiting or stands_still(frame)):
-            return RealThreadWaits(f"The simulation waited {spent} for a real thread, which is not in virtual time: {', '.join(threads)}.")
+        foreign = self._hub.foreign
+        if foreign.threads and (foreign.waiting or stands_still(frame)):
+            names = ", ".join(foreign.threads)
+            return RealThreadWaits(f"The simulation waited {spent} for a real thread, which is not in virtual time: {names}.")
+        if foreign.waiting and foreign.real_io:
+            return RealThreadWaits(f"The simulation waited {spent} for a real socket or process, which is not in virtual time.")
         return WatchdogFired(f"The code used up {spent} without giving way{_where(frame)}.")
 
 
