@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx2
 import pytest
 from agentlab_faults.exchange import Exchange
 from agentlab_faults.proxy import Front, Scopes, Server, make_plan
@@ -18,6 +17,7 @@ from agentlab_faults.proxy.channel import Channel
 from agentlab_faults.proxy.live import Live
 from agentlab_faults.proxy.playing import Answering, CutOff
 from agentlab_faults.proxy.reading import Arrived
+from agentlab_faults.proxy.upstream import Upstream as Way
 
 from .proxy_sockets import ASK, Chaos, chat, post
 
@@ -38,6 +38,10 @@ class Stream:
     pieces: asyncio.Queue[bytes | None] = field(default_factory=asyncio.Queue)
     closed: asyncio.Event = field(default_factory=asyncio.Event)
     breaks: bool = False
+
+    @property
+    def at_hand(self) -> bool:
+        return not self.pieces.empty()
 
     async def piece(self) -> bytes | None:
         piece = await self.pieces.get()
@@ -80,7 +84,7 @@ async def between(*faults: str, budget: Budget | None = None, **how: Any) -> Asy
     upstream = Upstream()
     behind = Server(upstream)
     await behind.start()
-    live = Live(f"http://127.0.0.1:{behind.port}", Purse(budget or Budget()), client=httpx2.AsyncClient(trust_env=False, timeout=10))
+    live = Live(f"http://127.0.0.1:{behind.port}", Purse(budget or Budget()))
     scopes = Scopes(plan=make_plan(faults, **how))
     front = Front(scopes, live)
     front.server = server = Server(front)
@@ -205,10 +209,10 @@ async def test_a_fault_that_does_not_fit_the_real_answer_is_told_so() -> None:
 
 async def test_a_provider_that_is_not_there_is_a_502() -> None:
     async with between() as there:
-        there.live._origin = "http://127.0.0.1:9"
+        there.live._upstream = Way("http://127.0.0.1:9")
         status, body = await there.chaos.ask()
         assert status == 502
-        assert b"cannot be reached (ConnectError)" in body
+        assert b"cannot be reached (Connection refused)" in body
 
 
 async def test_no_more_requests_than_the_budget_leave() -> None:

@@ -7,8 +7,8 @@ import contextlib
 import math
 import socket
 import struct
-from collections.abc import Callable, Coroutine
-from typing import Any, Final, TypeVar, cast
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Final, cast
 
 __all__ = ["Channel", "Gone"]
 
@@ -18,7 +18,6 @@ LONG: Final = 1.0
 """Seconds of silence from which on a client that has closed its side is taken to have gone: nobody waits so long for half an answer."""
 FAREWELL: Final = 0.1
 """Seconds to wait for the reset that a client sends which has closed its socket altogether."""
-T = TypeVar("T")
 _NO_LINGER: Final = struct.pack("ii", 1, 0)
 
 
@@ -36,6 +35,10 @@ class Channel(asyncio.Protocol):
         self._full = False
         self._waiter: asyncio.Future[None] | None = None
         self._transport: asyncio.Transport | None = None
+        self._attending: asyncio.Task[Any] | None = None
+        """Who does something that is of no use once the client has gone."""
+        self._leaving: asyncio.TimerHandle | None = None
+        self._cut = False
         self.half_closed = False
         """The client has sent its last byte."""
         self.lost = False
@@ -56,12 +59,15 @@ class Channel(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         self.half_closed = True
+        if self._attending is not None:
+            self._leave_late()
         self._wake()
         return True  # our side stays open: the client may still be reading
 
     def connection_lost(self, exc: Exception | None) -> None:
         del exc  # how it ended matters to nobody: it is gone
         self.lost = True
+        self._leave()
         self._wake()
         self._closed(self)
 
@@ -140,25 +146,34 @@ class Channel(asyncio.Protocol):
         if self.lost:
             raise Gone
 
-    async def while_there(self, work: Coroutine[Any, Any, T]) -> T:
-        """What `work` comes to. Raises Gone, and cancels the work, once the client has gone."""
-        loop = asyncio.get_running_loop()
-        task = loop.create_task(work)
-        task.add_done_callback(lambda _: self._wake())
-        closed_at: float | None = None
+    @contextlib.asynccontextmanager
+    async def attended(self) -> AsyncIterator[None]:
+        """Cancel what is done inside, and raise Gone, once the client has gone."""
+        task = asyncio.current_task()
+        if self.lost or task is None:
+            raise Gone
+        before, self._attending = task.cancelling(), task
+        if self.half_closed:
+            self._leave_late()
         try:
-            while not task.done():
-                if self.half_closed and closed_at is None:
-                    closed_at = loop.time()
-                left = None if closed_at is None else closed_at + LONG - loop.time()
-                if self.lost or (left is not None and left <= 0):
-                    raise Gone
-                await self._something(left)
-            return task.result()
+            yield
+        except asyncio.CancelledError:
+            if self._cut and task.uncancel() <= before:
+                raise Gone from None
+            raise
         finally:
-            if not task.done():
-                task.cancel()
-                await asyncio.wait([task])
+            self._attending = None
+            if self._leaving is not None:
+                self._leaving.cancel()
+
+    def _leave_late(self) -> None:
+        """The client has closed its side: if nothing comes of it for long, it has gone."""
+        self._leaving = asyncio.get_running_loop().call_later(LONG, self._leave)
+
+    def _leave(self) -> None:
+        if self._attending is not None and not self._cut:
+            self._cut = True
+            self._attending.cancel()
 
     async def delivered(self) -> None:
         """Wait until a client that had closed its side has either taken the answer or refused it. Raises Gone in the latter case."""

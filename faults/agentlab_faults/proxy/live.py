@@ -7,9 +7,6 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import urlsplit
-
-import httpx2
 
 from agentlab_faults.calls import Call, fingerprint
 from agentlab_faults.dialects import DIALECTS, Dialect
@@ -25,6 +22,7 @@ from agentlab_faults.proxy.playing import Answering, CutOff
 from agentlab_faults.proxy.reading import Arrived
 from agentlab_faults.proxy.scopes import HEADER, Scope
 from agentlab_faults.proxy.server import problem
+from agentlab_faults.proxy.upstream import Response, Unreachable, Upstream
 from agentlab_faults.serving import parsed, recorded
 from agentlab_faults.sim.real import monotonic
 
@@ -37,8 +35,6 @@ _HOP: Final = frozenset({
 """Headers of one connection, and those that are made anew."""
 _MOST: Final = 32 * 1024 * 1024
 """Bytes of an answer that are held for a fault that needs it whole."""
-_CONNECT_SECONDS: Final = 15.0
-
 
 Keep = Callable[[WireRequest, Exchange, Sequence[tuple[float, bytes]]], None]
 
@@ -54,13 +50,10 @@ class _Strike:
 class Live:
     """Passes everything on to one provider."""
 
-    def __init__(self, upstream: str, purse: Purse, *, client: httpx2.AsyncClient | None = None) -> None:
-        parts = urlsplit(upstream)
-        self._origin = f"{parts.scheme}://{parts.netloc}"
-        self._host = parts.hostname or ""
+    def __init__(self, upstream: str, purse: Purse) -> None:
+        self._upstream = Upstream(upstream)
+        self._host = self._upstream.host
         self._purse = purse
-        timeout = httpx2.Timeout(None, connect=_CONNECT_SECONDS)
-        self._client = client or httpx2.AsyncClient(timeout=timeout, limits=httpx2.Limits(max_connections=None))
         self._serial = 0
         self.keep: Keep | None = None
         """Sees each answer that came whole: the request, status and headers, and the body's pieces with the seconds before each."""
@@ -69,7 +62,7 @@ class Live:
 
     async def close(self) -> None:
         """Close every connection to the provider."""
-        await self._client.aclose()
+        await self._upstream.close()
 
     async def answer(self, scope: Scope, arrived: Arrived, channel: Channel) -> Answering:
         """What the provider or a fault answers."""
@@ -116,20 +109,19 @@ class Live:
         aside = self._purse.open(parsed(arrived.wire.body), len(arrived.wire.body))
         if isinstance(aside, str):
             return Answering(problem(402, aside))
-        headers = [(name, value) for name, value in arrived.raw if name.lower() not in _HOP] + [(b"accept-encoding", b"identity")]
-        request = self._client.build_request(
-            arrived.wire.method, self._origin + arrived.target, headers=headers, content=arrived.wire.body or None
-        )
+        headers = [(name, value) for name, value in arrived.raw if name not in _HOP] + [(b"accept-encoding", b"identity")]
         try:
-            response = await channel.while_there(self._client.send(request, stream=True))
-        except httpx2.HTTPError as error:
-            return Answering(problem(502, f"the provider behind it cannot be reached ({type(error).__name__})."))
-        exchange = Exchange(response.status_code, _headers(response))
+            async with channel.attended():
+                response = await self._upstream.ask(arrived.wire.method, arrived.target, headers, arrived.wire.body)
+        except Unreachable as error:
+            return Answering(problem(502, f"the provider behind it cannot be reached ({error})."))
+        exchange = Exchange(response.status, _headers(response))
         coming = _Coming(response, functools.partial(self._came, arrived.wire, exchange, aside))
-        if whole is None or response.status_code >= 400:
+        if whole is None or response.status >= 400:
             return Answering(exchange, live=coming)
         try:
-            pieces = await channel.while_there(_gather(coming))
+            async with channel.attended():
+                pieces = await _gather(coming)
         except CutOff as error:
             return Answering(problem(502, f"the provider behind it broke off its answer ({error})."))
         finally:
@@ -181,19 +173,20 @@ class _Whole:
 class _Coming:
     """The body's pieces as they come, and when; `whole` gets them all at the end."""
 
-    def __init__(self, response: httpx2.Response, whole: Callable[[list[tuple[float, bytes]]], None]) -> None:
+    def __init__(self, response: Response, whole: Callable[[list[tuple[float, bytes]]], None]) -> None:
         self._response, self._whole = response, whole
-        self._raw = response.aiter_raw()
         self._pieces: list[tuple[float, bytes]] = []
         self._size = 0
         self._last = monotonic()
 
+    @property
+    def at_hand(self) -> bool:
+        """Whether the next piece has come already. Raises CutOff."""
+        return self._response.at_hand
+
     async def piece(self) -> bytes | None:
         """The next bytes; None at the end. Raises CutOff."""
-        try:
-            piece = await anext(self._raw, None)
-        except httpx2.HTTPError as error:
-            raise CutOff(type(error).__name__) from error
+        piece = await self._response.piece()
         if piece is None:
             self._whole(self._pieces)
             return None
@@ -206,7 +199,7 @@ class _Coming:
 
     async def close(self) -> None:
         """Read no further."""
-        await self._response.aclose()
+        await self._response.close()
 
 
 async def _gather(coming: _Coming) -> list[bytes]:
@@ -222,8 +215,8 @@ def _events(content: bytes) -> tuple[bytes, ...]:
     return tuple(part + b"\n\n" for part in parts[:-1]) + ((parts[-1],) if parts[-1] else ())
 
 
-def _headers(response: httpx2.Response) -> tuple[tuple[str, str], ...]:
-    kept = [(name, value) for name, value in response.headers.raw if name.lower() not in _HOP or name.lower() == b"content-length"]
+def _headers(response: Response) -> tuple[tuple[str, str], ...]:
+    kept = [(name, value) for name, value in response.headers if name not in _HOP or name == b"content-length"]
     return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in kept)
 
 

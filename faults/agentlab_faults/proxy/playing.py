@@ -15,6 +15,8 @@ from agentlab_faults.proxy.channel import Channel, Gone
 __all__ = ["Answering", "BreakKind", "CutOff", "LiveBody", "break_kind", "play"]
 
 _REASONS: Final = {status.value: status.phrase for status in HTTPStatus}
+_TOGETHER: Final = 64 * 1024
+"""Bytes that wait at most to be written with those that have come already."""
 _NO_BODY: Final = frozenset({204, 304})
 _HUGE: Final = b"HTTP/1.1 200 OK\r\nx-debug-trace: " + b"a" * 200_000 + b"\r\n"
 
@@ -35,6 +37,11 @@ class CutOff(Exception):  # noqa: N818 - it is what happened to the body
 
 class LiveBody(Protocol):
     """A body that is still coming."""
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether the next piece, or the end, has come already. Raises CutOff."""
+        ...
 
     async def piece(self) -> bytes | None:
         """The next bytes; None at its end. Raises CutOff."""
@@ -113,18 +120,19 @@ async def _play(channel: Channel, answering: Answering, method: str, *, http11: 
     if bodiless:
         await channel.write(head)
         return keeps
-    sent = await _body(channel, exchange, head, chunked=chunked)
+    sent, waiting = await _body(channel, exchange, head, chunked=chunked)
     if answering.live is not None:
-        while (piece := await channel.while_there(answering.live.piece())) is not None:
-            sent += len(piece)
-            await channel.write(_chunk(piece) if chunked and piece else piece)
+        async with channel.attended():
+            more, waiting = await _live(channel, answering.live, waiting, chunked=chunked)
+        sent += more
     if chunked:
-        await channel.write(b"0\r\n\r\n")
+        waiting += b"0\r\n\r\n"
+    await channel.write(waiting)
     return keeps and (promised is None or sent == promised)
 
 
-async def _body(channel: Channel, exchange: Exchange, head: bytes, *, chunked: bool) -> int:
-    """Write head and body; the bytes of the body. What can go out together does."""
+async def _body(channel: Channel, exchange: Exchange, head: bytes, *, chunked: bool) -> tuple[int, bytes]:
+    """Write head and body: the bytes of the body, and what is not written yet. What can go out together does."""
     waiting, sent = head, 0
     for part in exchange.body:
         if isinstance(part, bytes):
@@ -135,9 +143,21 @@ async def _body(channel: Channel, exchange: Exchange, head: bytes, *, chunked: b
             await channel.write(waiting)
             waiting = b""
         await _wait_or_break(channel, part, chunked=chunked)
-    if waiting:
-        await channel.write(waiting)
-    return sent
+    return sent, waiting
+
+
+async def _live(channel: Channel, live: LiveBody, waiting: bytes, *, chunked: bool) -> tuple[int, bytes]:
+    """Write what comes as it comes: the bytes of the body, and what is not written yet. Nothing waits for what has not come."""
+    sent = 0
+    while True:
+        if waiting and (len(waiting) > _TOGETHER or not live.at_hand):
+            await channel.write(waiting)
+            waiting = b""
+        piece = await live.piece()
+        if piece is None:
+            return sent, waiting
+        sent += len(piece)
+        waiting += _chunk(piece) if chunked and piece else piece
 
 
 async def _wait_or_break(channel: Channel, part: Pause | Break, *, chunked: bool) -> None:
