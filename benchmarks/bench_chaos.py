@@ -171,7 +171,7 @@ async def measure(script: str, slow: str) -> list[Figure]:
             "chaos --upstream, added to a stream's first byte",
             late * 1e3,
             "ms",
-            bar=10.0,
+            bar=2.0,
             note=f"held back: {rest * 1e3:.0f} ms more",
         ),
     ]

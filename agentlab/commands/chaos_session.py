@@ -65,7 +65,10 @@ def _live(source: Source, scrubber: Scrubber) -> Live | None:
 
     if source.upstream is None:
         return None
-    live = Live(source.upstream, Purse(source.budget or Budget()))
+    try:
+        live = Live(source.upstream, Purse(source.budget or Budget()))
+    except ValueError as error:  # the environment names a proxy that cannot be spoken to
+        raise CommandError(str(error)) from error
     if source.record is not None:
         live.keep = Recorder(source.record, source.name, scrubber)
     return live

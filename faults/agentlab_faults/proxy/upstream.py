@@ -54,6 +54,13 @@ class _Line:
             self.http.receive_data(await self._reader.read(_AT_ONCE))
         return event
 
+    async def head(self) -> h11.Response:
+        """Status and headers of the answer. Raises as `event` does, and Unreachable."""
+        while not isinstance(event := await self.event(), h11.Response):
+            if isinstance(event, h11.ConnectionClosed):
+                raise Unreachable("it closed the connection without an answer")
+        return event
+
     def close(self) -> None:
         """End it at once."""
         self.writer.transport.abort()
@@ -87,9 +94,7 @@ class Upstream:
         try:
             self._send(line, method, target, headers, body)
             await line.writer.drain()
-            while not isinstance(head := await line.event(), h11.Response):
-                if isinstance(head, h11.ConnectionClosed):
-                    raise Unreachable("it closed the connection without an answer")
+            head = await line.head()
         except (OSError, h11.ProtocolError) as error:
             self._drop(line)
             raise Unreachable(_words(error)) from error
@@ -146,9 +151,9 @@ class Upstream:
         headers = [(b"host", there.encode()), *proxy.headers]
         for event in (h11.Request(method="CONNECT", target=there, headers=headers), h11.EndOfMessage()):
             writer.write(asking.http.send(event) or b"")
-        answer = await asking.event()
-        if not isinstance(answer, h11.Response) or answer.status_code >= 300:
-            raise Unreachable(f"the environment's proxy answered {getattr(answer, 'status_code', 'nothing')}")
+        answer = await asking.head()
+        if answer.status_code >= 300:
+            raise Unreachable(f"the environment's proxy answered {answer.status_code}")
 
     def release(self, line: _Line) -> None:
         """The answer has come whole: keep the connection, if it can be used again."""
