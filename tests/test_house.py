@@ -258,3 +258,9 @@ def test_a_skip_that_nobody_listed_fails_the_run(tmp_path: Path) -> None:
     ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ran.returncode == 1
     assert "no time today" in ran.stdout
+
+
+def test_suites_can_be_played_in_a_clone_that_is_not_set_up_for_tests() -> None:
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "-p", "no:asyncio", __file__]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, ""), ran

@@ -13,7 +13,7 @@ from agentlab.commands.console import DONT_SHIP, INTERRUPTED, SHIP, UNDECIDABLE,
 if TYPE_CHECKING:
     import pytest
 
-__all__ = ["exit_code", "run_pytest", "with_plugin"]
+__all__ = ["exit_code", "run_pytest", "settings_file", "with_plugin"]
 
 _CODES = {0: SHIP, 1: DONT_SHIP, 2: INTERRUPTED, 3: UNDECIDABLE, 4: USAGE, 5: USAGE, 16: UNDECIDABLE}
 """pytest's exit codes, and 16, which the plugin adds for an undecidable gate. 5 is "no tests collected"."""
@@ -42,6 +42,28 @@ def run_pytest(
     if code == pytest.ExitCode.NO_TESTS_COLLECTED:
         raise CommandError("No cell was selected, so nothing was run; `--collect-only -q` lists the ids that -k can choose from.")
     return exit_code(code)
+
+
+_SETTINGS = {
+    "pytest.toml": "",
+    ".pytest.toml": "",
+    "pytest.ini": "",
+    ".pytest.ini": "",
+    "pyproject.toml": "[tool.pytest",
+    "tox.ini": "[pytest]",
+    "setup.cfg": "[tool:pytest]",
+}
+"""The files that may hold pytest's settings, the first first, and what the shared ones have then."""
+
+
+def settings_file(folder: Path) -> Path:
+    """The file that pytest would take its settings from for what lies in `folder`; an empty one if there is none."""
+    for place in (folder, *folder.parents):
+        for name, mark in _SETTINGS.items():
+            file = place / name
+            if file.is_file() and mark in file.read_text(encoding="utf-8", errors="replace"):
+                return file
+    return Path(os.devnull)
 
 
 def with_plugin() -> list[str]:

@@ -10,7 +10,7 @@ import typer
 
 from agentlab.commands.console import SHIP, CommandError, fix_hash_seed, print_rows
 from agentlab.commands.own import load_own
-from agentlab.commands.pytest_front import run_pytest, with_plugin
+from agentlab.commands.pytest_front import run_pytest, settings_file, with_plugin
 from agentlab.commands.suites import find_suite, suite_files
 from agentlab.commands.watching import agent_of, ready
 
@@ -106,8 +106,9 @@ def explained(path: Path, agent: str | None) -> int:
 def pytest_arguments(suite: str, path: Path, rest: list[str]) -> list[str]:
     """The suite's path (with the node id behind it, if one was given), our plugin, and the rest.
 
-    The results of a shipped suite go to the current folder like those of any other: pytest would take the installed package for its root.
+    A shipped suite is played with the settings of the current folder, and its results go there: pytest would take the installed package's.
     """
     _, separator, node = suite.partition("::")
-    root = [] if path.resolve().is_relative_to(Path.cwd()) else [f"--rootdir={Path.cwd()}"]
+    here = Path.cwd()
+    root = [] if path.resolve().is_relative_to(here) else [f"--rootdir={here}", f"--config-file={settings_file(here)}"]
     return [*with_plugin(), f"{path}{separator}{node}", *root, *rest]

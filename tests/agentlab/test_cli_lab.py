@@ -107,6 +107,15 @@ def test_an_undecidable_gate_is_the_exit_code_though_the_discovery_failed(projec
     assert (tested.returncode, project.run("gate", "wrong.jsonl").returncode) == (3, 3), tested
 
 
+def test_a_shipped_suite_is_played_with_the_settings_of_the_current_folder(project: Project) -> None:
+    (project.folder / "pytest.ini").write_text("[pytest]\nagentlab_agent = bare_loop.py:gone\n")
+    try:
+        tested = project.run("test", "incidents", "--collect-only", "-q")
+    finally:
+        (project.folder / "pytest.ini").unlink()
+    assert (tested.returncode, "'gone'" in tested.stdout + tested.stderr) == (2, True), tested
+
+
 TALKATIVE = """
 import os
 

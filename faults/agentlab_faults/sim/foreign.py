@@ -18,7 +18,7 @@ from agentlab_faults.sim.waiter import Waiter
 if TYPE_CHECKING:
     from agentlab_faults.sim.hub import Hub
 
-__all__ = ["Foreign", "stands_still"]
+__all__ = ["Descriptors", "Foreign", "stands_still"]
 
 _SLICE: Final = 0.02
 """Real seconds of one look at real threads and descriptors; also what real descriptors are given before the clock moves."""
