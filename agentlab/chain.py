@@ -10,8 +10,9 @@ from agentlab.answers import Answer
 from agentlab.bounds import Deadline, Spending
 from agentlab.breaker import Breaker, BreakerPolicy, Permit
 from agentlab.classify import classify
+from agentlab.client import ModelClient
 from agentlab.errors import AgentlabError, AllModelsFailedError, BreakerOpenError, ModelFailedError
-from agentlab.models import Model, ModelClient, Request
+from agentlab.models import Model, Request
 from agentlab.retry import MODEL_POLICIES, Failure, GaveUpError, call_with_retries
 
 __all__ = ["Asking", "ModelChain"]
@@ -110,7 +111,8 @@ class _Call:
     async def answer(self) -> Answer:
         """Raises ModelFailedError or BreakerOpenError; gives the model up for a while if it is ill."""
         model = self._link.model
-        with telemetry.span(telemetry.CHAT, model.name, {telemetry.PROVIDER: "openai", telemetry.REQUEST_MODEL: model.name}) as span:
+        attributes = {telemetry.PROVIDER: self._link.client.provider.telemetry_name, telemetry.REQUEST_MODEL: model.name}
+        with telemetry.span(telemetry.CHAT, model.name, attributes) as span:
             try:
                 answer = await self._resized()
             except GaveUpError as error:

@@ -8,13 +8,14 @@ lies: 429 holds rate limits and exhausted quotas, 400 holds context, auth, budge
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from agentlab.errors import Category, InvalidAnswerError
+from agentlab.text import as_text
 
-__all__ = ["Classified", "classify"]
+__all__ = ["Classified", "category_of", "classify"]
 
 CODES: tuple[tuple[Category, re.Pattern[str]], ...] = (
     (
@@ -58,6 +59,10 @@ OURS = frozenset({"PoolTimeout", "CancelledError"})
 TIMEOUTS = frozenset({"TimeoutError", "APITimeoutError", "ReadTimeout", "ConnectTimeout", "WriteTimeout"})
 
 
+LONGEST = 20_000
+"""Characters of an error's words that are looked at."""
+
+
 @dataclass(frozen=True, slots=True)
 class Classified:
     """What an exception means."""
@@ -79,7 +84,7 @@ class Classified:
 def classify(error: BaseException) -> Classified:
     """The category of any exception, always the same for the same exception. Never raises."""
     if isinstance(error, InvalidAnswerError):
-        return Classified(error.category, outcome_unknown=True, counts=error.category == "transient")
+        return Classified(error.category, outcome_unknown=True, counts=error.category not in {"context", "content_filter", "permanent"})
     facts = _Facts.of(error)
     category = facts.category()
     return Classified(
@@ -91,6 +96,12 @@ def classify(error: BaseException) -> Classified:
         declined=facts.declined,
         should_retry={"true": True, "false": False}.get(facts.header("x-should-retry").lower()),
     )
+
+
+def category_of(body: object) -> Category | None:
+    """What an error body says of itself, by its codes, then by its words; None if neither is known."""
+    words = tuple(_words(body)) if isinstance(body, Mapping | list) else ()
+    return _by_codes(words) or _by_message(as_text(body)[:LONGEST])
 
 
 def _counts(category: Category, facts: _Facts) -> bool:
@@ -120,32 +131,23 @@ class _Facts:
         words = [_attribute(error, "code"), _attribute(error, "type"), *_words(body)]
         return cls(
             words=tuple(word for word in words if isinstance(word, str)),
-            message=" ".join(_text(link) for link in chain)[:20_000],
+            message=" ".join(_text(link) for link in chain)[:LONGEST],
             status=status if isinstance(status, int) and not isinstance(status, bool) else None,
             names=frozenset(kind.__name__ for link in chain for kind in type(link).__mro__),
             headers=_attribute(response, "headers"),
         )
 
     def category(self) -> Category:
-        return self._by_words() or self._by_message() or self._by_status() or self._by_class()
+        return _by_codes(self.words) or _by_message(self.message) or self._by_status() or self._by_class()
 
     @property
     def declined(self) -> bool:
-        return (self._by_words() or self._by_status() or "transient") != "transient"
+        return (_by_codes(self.words) or self._by_status() or "transient") != "transient"
 
     def header(self, name: str) -> str:
         get = _attribute(self.headers, "get")
         value = get(name) if callable(get) else None
         return value if isinstance(value, str) else ""
-
-    def _by_words(self) -> Category | None:
-        for category, pattern in CODES:
-            if any(pattern.fullmatch(word) for word in self.words):
-                return category
-        return None
-
-    def _by_message(self) -> Category | None:
-        return next((category for category, pattern in MESSAGES if pattern.search(self.message)), None)
 
     def _by_status(self) -> Category | None:
         if self.status is None:
@@ -156,6 +158,17 @@ class _Facts:
 
     def _by_class(self) -> Category:
         return "permanent" if self.names & PERMANENT_CLASSES else "transient"
+
+
+def _by_codes(words: Sequence[str]) -> Category | None:
+    for category, pattern in CODES:
+        if any(pattern.fullmatch(word) for word in words):
+            return category
+    return None
+
+
+def _by_message(message: str) -> Category | None:
+    return next((category for category, pattern in MESSAGES if pattern.search(message)), None)
 
 
 def _attribute(thing: object, name: str) -> Any:

@@ -11,6 +11,8 @@ AgentlabError
 ├── ToolRefusedError          raised by a tool's author: refused, nothing was done
 ├── BreakerOpenError          a circuit breaker let no call through
 ├── BoundExceededError        a bound of the run was reached: steps, tokens, money or time
+├── UnsupportedContentError   what the agent was given is no text: an image, a sound, a file
+├── MissingExtraError         a provider's SDK is not installed; names the extra that installs it
 ├── UnexpectedError           a layer broke in a way that it must not: a bug, its cause attached
 └── ResumeRefusedError        the handle names no turn that can be resumed
 """
@@ -31,11 +33,13 @@ __all__ = [
     "InvalidAnswerError",
     "InvalidArgumentsError",
     "InvalidResultError",
+    "MissingExtraError",
     "ModelFailedError",
     "ResumeRefusedError",
     "ToolFailedError",
     "ToolRefusedError",
     "UnexpectedError",
+    "UnsupportedContentError",
 ]
 
 Category = Literal["transient", "rate_limit", "permanent", "context", "budget", "auth", "content_filter"]
@@ -133,6 +137,14 @@ class BoundExceededError(AgentlabError):
     def __init__(self, bound: Bound, sentence: str) -> None:
         super().__init__(sentence)
         self.bound: Bound = bound
+
+
+class UnsupportedContentError(AgentlabError):
+    """What the agent was given is no text."""
+
+
+class MissingExtraError(AgentlabError):
+    """A provider's SDK is not installed; the sentence names the extra that installs it."""
 
 
 class UnexpectedError(AgentlabError):

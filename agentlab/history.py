@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from agentlab.errors import UnsupportedContentError
 from agentlab.text import clean, cut
 
-__all__ = ["History", "Message", "StoredCall"]
+__all__ = ["MINTED", "History", "Message", "StoredCall", "arguments_of", "instructions_of", "private_of"]
 
 Message = dict[str, Any]
-"""One message in OpenAI's chat format, which compatible hosts take too."""
+"""One message in OpenAI's chat format, with two members of our own that each provider reads or leaves out: `failed` on a tool's result
+that is an error, and `private` on an answer and its calls: what the model that gave it wants to see again (`of` names it, `note` is it)."""
 
+MINTED = "call_agentlab_"
+"""How the ids begin that are made here, for calls whose model gave them none."""
 NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]")
 SHORT = 200
 """Characters that are left of a tool result when the history is compacted."""
@@ -28,10 +33,14 @@ class StoredCall:
     id: str
     name: str
     arguments: str
+    private: Any = None
 
     def as_message(self) -> Message:
         """The call inside an assistant message."""
-        return {"id": self.id, "type": "function", "function": {"name": self.name, "arguments": self.arguments}}
+        message: Message = {"id": self.id, "type": "function", "function": {"name": self.name, "arguments": self.arguments}}
+        if self.private is not None:
+            message["private"] = self.private
+        return message
 
 
 class History:
@@ -44,11 +53,11 @@ class History:
     def __len__(self) -> int:
         return len(self._messages)
 
-    def add_user(self, text: str) -> None:
-        """The user's turn."""
-        self._messages.append({"role": "user", "content": cut(clean(text), LONGEST_TEXT)})
+    def add_user(self, text: object) -> None:
+        """The user's turn: a text, or a list of parts in chat format that are texts. Raises UnsupportedContentError for anything else."""
+        self._messages.append({"role": "user", "content": cut(clean(_plain(text)), LONGEST_TEXT)})
 
-    def add_assistant(self, text: str, calls: Sequence[StoredCall] = ()) -> list[StoredCall]:
+    def add_assistant(self, text: str, calls: Sequence[StoredCall] = (), *, private: Any = None) -> list[StoredCall]:
         """A model's answer, or what the runtime said instead. The calls come back as they are kept: safe names, and ids used once."""
         message: Message = {"role": "assistant", "content": cut(clean(text), LONGEST_TEXT) or None}
         used, stored = set(self._ids()), []
@@ -57,20 +66,22 @@ class History:
             used.add(stored[-1].id)
         if stored:
             message["tool_calls"] = [call.as_message() for call in stored]
+        if private is not None:
+            message["private"] = private
         self._messages.append(message)
         return stored
 
-    def add_result(self, call_id: str, text: str) -> None:
+    def add_result(self, call_id: str, text: str, *, failed: bool = False) -> None:
         """What a tool call came to."""
-        self._messages.append({"role": "tool", "tool_call_id": call_id, "content": clean(text)})
+        self._messages.append({"role": "tool", "tool_call_id": call_id, "content": clean(text), **({"failed": True} if failed else {})})
 
     def _safe(self, call: StoredCall, used: set[str]) -> StoredCall:
         """The call with a fresh id if it has none or its id was used before, and a name of allowed characters."""
         call_id = call.id[:64]
         if not call_id or call_id in used:
             self._minted += 1
-            call_id = f"call_agentlab_{self._minted}"
-        return StoredCall(call_id, NOT_IN_NAMES.sub("_", call.name)[:64] or "unnamed", call.arguments)
+            call_id = f"{MINTED}{self._minted}"
+        return StoredCall(call_id, NOT_IN_NAMES.sub("_", call.name)[:64] or "unnamed", call.arguments, call.private)
 
     def rollback(self, length: int) -> None:
         """Forget everything after the first `length` messages."""
@@ -80,7 +91,7 @@ class History:
         """Give every call that has no result `text` as its result (a run that was cut between the two)."""
         answered = {message["tool_call_id"] for message in self._messages if message["role"] == "tool"}
         for call_id in [known for known in self._ids() if known not in answered]:
-            self.add_result(call_id, text)
+            self.add_result(call_id, text, failed=True)
 
     def request(self, system: str, level: int = 0) -> list[Message]:
         """The messages of a request. Level 1 shortens all but the newest tool results, level 2 all of them and drops earlier turns."""
@@ -101,3 +112,31 @@ def _shortened(message: Message) -> Message:
     if message["role"] != "tool":
         return message
     return {**message, "content": cut(message["content"], SHORT)}
+
+
+def _plain(content: object) -> str:
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else [content]
+    texts = [part["text"] for part in parts if isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str)]
+    if len(texts) < len(parts) or not texts:
+        raise UnsupportedContentError("An agent reads text only: describe an image, a sound or a file in words, or give it to a tool.")
+    return "\n".join(texts)
+
+
+def instructions_of(messages: Sequence[Message]) -> tuple[str, Sequence[Message]]:
+    """The system prompt, and the messages without it."""
+    if messages and messages[0]["role"] == "system":
+        return messages[0]["content"], messages[1:]
+    return "", messages
+
+
+def private_of(kept: Message, identity: str) -> Any:
+    """What the model of this identity wanted to see again with a message or a call; None if it is not its own or there is nothing."""
+    private = kept.get("private")
+    return private["note"] if private and private["of"] == identity else None
+
+
+def arguments_of(call: Message) -> Any:
+    """A call's arguments as an object."""
+    return json.loads(call["function"]["arguments"])

@@ -1,42 +1,58 @@
-"""One model behind one host: how it is called through the OpenAI SDK, which is loaded at the first call only."""
+"""One model behind one host, and what can be asked of it."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
-from agentlab.answers import CHARACTERS_PER_TOKEN, Answer, read_answer
-from agentlab.bounds import within
+from agentlab.answers import CHARACTERS_PER_TOKEN
 from agentlab.history import Message
 
-if TYPE_CHECKING:
-    from openai import AsyncOpenAI
+__all__ = ["Api", "Model", "Request"]
 
-__all__ = ["Model", "ModelClient", "Request"]
-
-SLACK = 0.5
-"""Seconds after the SDK's own timeout at which the whole attempt is cut: a body that drips never reaches the SDK's timeout."""
+Api = Literal["openai-chat", "openai-responses", "anthropic", "google"]
+"""The wire API that a host speaks: OpenAI's chat completions or responses, Anthropic's messages, Google's generateContent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """A chat model of OpenAI, or of any host that speaks its chat completions.
+    """A model of OpenAI, Anthropic or Google, or of any host that speaks the wire API of one of them.
+
+    >>> Model(name="claude-haiku-4-5", api="anthropic", price=(1.0, 5.0)).cost(1_000_000, 0)
+    1.0
+
+    `api` chooses the SDK: `anthropic` and `google` need the extra of their name. `base_url` and `key_variable` are the provider's own
+    unless given; the key is read from that environment variable at the first call.
 
     `timeout` and `connect_timeout` (waiting for a free connection included) are seconds for one attempt; `max_tokens` bounds one answer;
-    `price` is US dollars for a million input and a million output tokens. The key is read from `key_variable` at the first call.
+    `price` is US dollars for a million input and a million output tokens. With `stream` the answer is read as it is written, and an
+    attempt is given up when nothing comes for `stall_timeout` seconds; `Agent.stream` shows it.
+
+    `extra` is added to each request, in the provider's own words: members of the body, or for `google` of the SDK's
+    `GenerateContentConfig`. To take reasoning along from one request to the next: `{"thinking": {...}}` for Anthropic,
+    `{"include": ["reasoning.encrypted_content"]}` for responses; Gemini's signatures come by themselves.
     """
 
     name: str
-    base_url: str = "https://api.openai.com/v1"
-    key_variable: str = "OPENAI_API_KEY"
+    api: Api = "openai-chat"
+    base_url: str = ""
+    key_variable: str = ""
     timeout: float = 30.0
     connect_timeout: float = 5.0
+    stream: bool = False
+    stall_timeout: float = 15.0
     max_tokens: int = 1024
     limit_field: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"
+    """What chat completions call the bound of an answer; compatible hosts often know the older word only."""
     price: tuple[float, float] = (0.0, 0.0)
     temperature: float | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> str:
+        """Equal for models that can read each other's private notes (signatures, encrypted reasoning)."""
+        return f"{self.api} {self.base_url} {self.name}"
 
     def cost(self, input_tokens: int, output_tokens: int) -> float:
         """US dollars."""
@@ -45,7 +61,7 @@ class Model:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What is asked of a model."""
+    """What is asked of a model, in no provider's words: messages and tools have OpenAI's chat format with what `History` adds to it."""
 
     messages: Sequence[Message]
     tools: Sequence[Mapping[str, Any]] = ()
@@ -58,53 +74,3 @@ class Request:
     def tokens(self) -> int:
         """An estimate of the input tokens."""
         return self.characters // CHARACTERS_PER_TOKEN
-
-
-class ModelClient:
-    """Calls one model, once for each `ask`: no retries here, nor in the SDK."""
-
-    def __init__(self, model: Model) -> None:
-        self.model = model
-        self._sdk: AsyncOpenAI | None = None
-
-    async def ask(self, request: Request, *, seconds: float, at_most: float, max_tokens: int) -> Answer:
-        """The model's valid answer within `seconds`; all of it, its body and our slack too, within `at_most`.
-
-        Raises InvalidAnswerError, TimeoutError, and whatever the SDK raises.
-        """
-        completion = await within(min(seconds + SLACK, at_most), self._create(request, seconds, max_tokens))
-        return read_answer(completion, sent_characters=request.characters, max_tokens=max_tokens)
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        if self._sdk is not None:
-            await self._sdk.close()
-            self._sdk = None
-
-    async def _create(self, request: Request, seconds: float, max_tokens: int) -> object:
-        """Ask through the SDK's `post`: its `create` spends half of a call's time on walking messages and tools by type."""
-        from openai import Timeout  # noqa: PLC0415  # loaded at first use: importing agentlab stays cheap
-        from openai.types.chat import ChatCompletion  # noqa: PLC0415  # the same
-
-        connect = min(self.model.connect_timeout, seconds)
-        timeout = Timeout(seconds, connect=connect, pool=connect)
-        body = self._body(request, max_tokens)
-        return await self._client().post("/chat/completions", cast_to=ChatCompletion, body=body, options={"timeout": timeout})
-
-    def _body(self, request: Request, max_tokens: int) -> dict[str, Any]:
-        body: dict[str, Any] = {"model": self.model.name, "messages": list(request.messages), self.model.limit_field: max_tokens}
-        if self.model.temperature is not None:
-            body["temperature"] = self.model.temperature
-        if request.tools:
-            body["tools"] = list(request.tools)
-            if not request.may_call:
-                body["tool_choice"] = "none"
-        return body
-
-    def _client(self) -> AsyncOpenAI:
-        if self._sdk is None:
-            from openai import AsyncOpenAI  # noqa: PLC0415  # loaded at first use: importing agentlab stays cheap
-
-            key = os.environ.get(self.model.key_variable) or f"no-{self.model.key_variable}"
-            self._sdk = AsyncOpenAI(api_key=key, base_url=self.model.base_url, max_retries=0)
-        return self._sdk

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from agentlab.answers import Answer
 from agentlab.chain import Asking, ModelChain
@@ -60,7 +61,7 @@ class React:
         planned = [self.toolbox.plan(call, turn) for call in answer.calls]
         if self._beyond_repair(planned, model, before, turn):
             return None
-        await self._act(answer, planned, step, turn)
+        await self._act(answer, model, planned, step, turn)
         if any(plan.tool for plan in planned):
             turn.repair_from = len(turn.history)  # what ran is never forgotten: the model would do it again in other words
         self._watch_circles(planned, model, turn)
@@ -95,15 +96,15 @@ class React:
         turn.repairs = 0
         return True
 
-    async def _act(self, answer: Answer, planned: list[Planned], step: Step, turn: Turn) -> None:
+    async def _act(self, answer: Answer, model: Model, planned: list[Planned], step: Step, turn: Turn) -> None:
         """Run the calls and keep them with their results, so that the next request is a valid one."""
         planned = list({(plan.call.id, plan.signature): plan for plan in planned}.values())
-        asked = [StoredCall(plan.call.id, plan.call.name, canonical(plan.arguments) if plan.tool else "{}") for plan in planned]
-        stored = turn.history.add_assistant(answer.text, asked)
+        asked = [_stored(plan, model) for plan in planned]
+        stored = turn.history.add_assistant(answer.text, asked, private=_private(answer.private, model))
         found = await self.toolbox.run_all(planned[:MOST_CALLS], turn)
         found += [SURPLUS] * (len(planned) - len(found))
         for call, plan, observation in zip(stored, planned, found, strict=True):
-            turn.history.add_result(call.id, observation.text)
+            turn.history.add_result(call.id, observation.text, failed=bool(observation.error))
             action = Action(plan.call.name, plan.arguments, observation.text, observation.error, observation.seconds)
             step.actions.append(action)
 
@@ -121,3 +122,13 @@ class React:
         if not turn.must_answer:
             turn.seen.clear()
             turn.aside[model.name] = ModelFailedError(f"{model.name} kept making the same call", category="transient", attempts=SAME_CALL)
+
+
+def _stored(plan: Planned, model: Model) -> StoredCall:
+    arguments = canonical(plan.arguments) if plan.tool else "{}"
+    return StoredCall(plan.call.id, plan.call.name, arguments, _private(plan.call.private, model))
+
+
+def _private(note: Any, model: Model) -> Any:
+    """A model's note with its owner's name; None if there is no note."""
+    return None if note is None else {"of": model.identity, "note": note}

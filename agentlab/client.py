@@ -1,0 +1,64 @@
+"""Calling one model: once for each `ask`, whole or as a stream, within its time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import aclosing
+from typing import Any
+
+from agentlab.answers import Answer, Said, accept, longest
+from agentlab.bounds import within
+from agentlab.errors import InvalidAnswerError
+from agentlab.models import Model, Request
+from agentlab.providers import provider_of
+
+__all__ = ["ModelClient"]
+
+SLACK = 0.5
+"""Seconds after the SDK's own timeout at which the whole attempt is cut: a body that drips never reaches the SDK's timeout."""
+
+
+class ModelClient:
+    """Calls one model: no retries here, nor in the SDK. Raises MissingExtraError if the model's SDK is not installed."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.provider = provider_of(model)
+
+    async def ask(
+        self, request: Request, *, seconds: float, at_most: float, max_tokens: int, show: Callable[[str], None] | None = None
+    ) -> Answer:
+        """The model's valid answer within `seconds`; all of it, its body and our slack too, within `at_most`.
+
+        `show` gets the text as it comes, if the model streams. Raises InvalidAnswerError, TimeoutError, and whatever the SDK raises.
+        """
+        body = self.provider.body(request, max_tokens)
+        work = self._streamed(body, seconds, max_tokens, show) if self.model.stream else self._whole(body, seconds)
+        said = await within(min(seconds + SLACK, at_most), work)
+        return accept(said, sent_characters=request.characters, max_tokens=max_tokens)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self.provider.aclose()
+
+    async def _whole(self, body: dict[str, Any], seconds: float) -> Said:
+        return self.provider.read(await self.provider.whole(body, seconds))
+
+    async def _streamed(self, body: dict[str, Any], seconds: float, max_tokens: int, show: Callable[[str], None] | None) -> Said:
+        """Read the stream to its end, or to its first silence or nonsense."""
+        assembly, length = self.provider.assembly(), 0
+        async with aclosing(self.provider.events(body, seconds)) as events:
+            while True:
+                try:
+                    async with asyncio.timeout(self.model.stall_timeout):
+                        event = await anext(events)
+                except StopAsyncIteration:
+                    break
+                text = assembly.add(event)
+                length += len(text)
+                if length > longest(max_tokens):
+                    raise InvalidAnswerError("too_long", "The model's answer is longer than it can be")
+                if text and show is not None:
+                    show(text)
+        return self.provider.read(assembly.whole())
