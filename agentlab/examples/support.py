@@ -1,11 +1,14 @@
 """The support agent of a small shop: the reference agent that the shipped suites break.
 
-`build()` gives a fresh agent: OpenAI first, a second OpenAI-compatible host as fallback, four tools, and every layer below them. Keys come
-from OPENAI_API_KEY and FALLBACK_API_KEY.
+`build()` gives a fresh agent: OpenAI first, a second OpenAI-compatible host as fallback, four tools, and every layer below them. The agent
+on other providers: `build("anthropic")`, or by name in `agentlab.examples.support_variants`. Keys come from OPENAI_API_KEY and
+FALLBACK_API_KEY, or from the provider's own variable.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from agentlab.agent import Agent
@@ -13,7 +16,7 @@ from agentlab.bounds import Bounds
 from agentlab.cache import ResponseCache
 from agentlab.examples.shop import ARTICLES, Shop
 from agentlab.layers import Intent
-from agentlab.models import Model
+from agentlab.models import Api, Model
 
 __all__ = ["build"]
 
@@ -24,19 +27,28 @@ Refund or change something only when the customer asked for it, and once. If a t
 If it is not known whether a change went through, say exactly that.
 Answer in one or two sentences of plain English."""
 
-MODELS: Final = (
-    Model(name="gpt-4o-mini", timeout=8.0, connect_timeout=3.0, price=(0.15, 0.60)),
-    Model(
-        name="backup-large",
-        base_url="https://llm.fallback.example/v1",
-        key_variable="FALLBACK_API_KEY",
-        timeout=8.0,
-        connect_timeout=3.0,
-        limit_field="max_tokens",
-        price=(0.50, 1.50),
-    ),
+OPENAI: Final = Model(name="gpt-4o-mini", timeout=8.0, connect_timeout=3.0, price=(0.15, 0.60))
+RESPONSES: Final = Model(name="gpt-4.1-mini", api="openai-responses", timeout=8.0, connect_timeout=3.0, price=(0.40, 1.60))
+ANTHROPIC: Final = Model(name="claude-haiku-4-5", api="anthropic", timeout=8.0, connect_timeout=3.0, price=(1.0, 5.0))
+GOOGLE: Final = Model(name="gemini-2.5-flash", api="google", timeout=8.0, connect_timeout=3.0, price=(0.30, 2.50))
+BACKUP: Final = Model(
+    name="backup-large",
+    base_url="https://llm.fallback.example/v1",
+    key_variable="FALLBACK_API_KEY",
+    timeout=8.0,
+    connect_timeout=3.0,
+    limit_field="max_tokens",
+    price=(0.50, 1.50),
 )
-"""Prices are dollars for a million tokens in and out: OpenAI's list price of gpt-4o-mini, and an assumption for the second host."""
+"""Prices are dollars for a million tokens in and out: list prices as we remember them, and an assumption for the second host."""
+
+CHAINS: Final[Mapping[Api, tuple[Model, Model]]] = {
+    "openai-chat": (OPENAI, BACKUP),
+    "openai-responses": (RESPONSES, ANTHROPIC),
+    "anthropic": (ANTHROPIC, OPENAI),
+    "google": (GOOGLE, ANTHROPIC),
+}
+"""The first model, and its fallback on another provider."""
 
 BOUNDS: Final = Bounds(steps=12, tokens=100_000, money=0.25, seconds=45.0)
 
@@ -96,13 +108,13 @@ SAFETY_TEXT: Final = (
 )
 
 
-def build() -> Agent:
-    """A fresh support agent with a fresh shop."""
+def build(api: Api = "openai-chat", *, stream: bool = False) -> Agent:
+    """A fresh support agent with a fresh shop: its first model speaks `api`, its fallback is another provider's."""
     seeds = {question: ARTICLES[topic] for topic, questions in QUESTIONS.items() for question in questions}
     return Agent(
         "support",
         instructions=INSTRUCTIONS,
-        models=MODELS,
+        models=[replace(model, stream=stream) for model in CHAINS[api]],
         tools=Shop().tools,
         bounds=BOUNDS,
         cache=ResponseCache(seeds),
