@@ -107,7 +107,7 @@ class Google(Provider):
             from google.genai import Client  # noqa: PLC0415  # the same
             from google.genai.types import HttpOptions  # noqa: PLC0415  # the same
 
-            self._http = httpx2.AsyncClient(event_hooks={"request": [self._hurry]})
+            self._http = httpx2.AsyncClient(event_hooks={"request": [self._hurry], "response": [_check_bytes]})
             options = HttpOptions(base_url=self.url or None, httpx_async_client=self._http)
             self._sdk = Client(api_key=self.key, vertexai=False, http_options=options)
         return self._sdk.aio.models
@@ -117,6 +117,15 @@ class Google(Provider):
         timeouts = request.extensions.get("timeout", {})
         for phase in ("connect", "pool"):
             timeouts[phase] = min(self.model.connect_timeout, timeouts.get(phase) or self.model.connect_timeout)
+
+
+async def _check_bytes(response: httpx2.Response) -> None:
+    """Raise for an answer that is no text: the SDK would put a replacement for what cannot be read, as if the model had said it."""
+    if response.status_code == 200 and "event-stream" not in response.headers.get("content-type", ""):
+        try:
+            (await response.aread()).decode()
+        except UnicodeDecodeError:
+            raise InvalidAnswerError("not_utf8", "The model's answer is no text in UTF-8") from None
 
 
 def _milliseconds(seconds: float) -> int:
