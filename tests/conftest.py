@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("house")  # a law does not fail because the machine is busy
 
 ALLOWED_SKIPS: dict[str, str] = {}
 """A pattern of the reason that a test may be skipped for, and why that is right. Any other skip fails the run."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
+from yaml.reader import ReaderError
 
 from agentlab_suites.problems import BadSuite
 
@@ -21,6 +23,7 @@ MAX_DEPTH = 30
 """Lists and mappings may be nested this deep."""
 
 _SAFE_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "timestamp", "map", "seq")}
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ class _Loader(yaml.SafeLoader):
 def parse(path: Path) -> Node:
     """The file's tree. Raises BadSuite for anything that is not one plain YAML mapping."""
     text = _read(path)
-    loader = _Loader(text, path)
+    loader = _loader(text, path)
     try:
         root = loader.get_single_node()
         if root is None:
@@ -94,6 +97,14 @@ def parse(path: Path) -> Node:
     if not isinstance(tree.value, dict):
         raise BadSuite(path, tree.line, f"A suite is a mapping of keys such as 'version:' and 'scenarios:', not {_kind(tree.value)}.")
     return tree
+
+
+def _loader(text: str, path: Path) -> _Loader:
+    try:
+        return _Loader(text, path)
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise BadSuite(path, line, f"The character {text[error.position]!r} cannot stand in YAML; take it out.") from None
 
 
 def _read(path: Path) -> str:
@@ -129,6 +140,8 @@ def _scalar(value: Any, path: Path, line: int) -> Any:
     """JSON's scalars only: days and times become text."""
     if isinstance(value, float) and not math.isfinite(value):
         raise BadSuite(path, line, f"{value} is not a number that can be counted with; write a finite one.")
+    if isinstance(value, str) and not value.isascii() and _SURROGATE.search(value):
+        raise BadSuite(path, line, f"{value!r} holds half of a character; write the whole one.")
     return value.isoformat() if isinstance(value, dt.date) else value
 
 

@@ -51,13 +51,21 @@ def _sentence(error: Mapping[str, Any], trail: Trail) -> str:
         case "value_error":
             return f"{named} {context['error']}."
         case "too_short" | "string_too_short":
-            return f"{named} is empty; {'give it at least one entry' if kind == 'too_short' else 'write what must be there'}."
+            return f"{named} {_too_short(kind, shown, context)}."
         case "string_pattern_mismatch":
             return f"{named} is {shown!r}, which does not have the form {context['pattern']}."
         case _ if kind in _MUST_BE:
             later = NOT_YET_VALUES.get(shown) if kind == "model_type" and isinstance(shown, str) else None
             return later or f"{named} must be {_MUST_BE[kind]}, not {_short(shown)}."
     return f"{named}: {error['msg']}."
+
+
+def _too_short(kind: str, shown: object, context: Mapping[str, Any]) -> str:
+    if shown:
+        return (
+            f"is too short with {shown!r}; it needs at least {context['min_length']} {'entries' if kind == 'too_short' else 'characters'}"
+        )
+    return f"is empty; {'give it at least one entry' if kind == 'too_short' else 'write what must be there'}"
 
 
 def _named(trail: Trail) -> str:

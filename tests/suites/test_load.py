@@ -120,6 +120,13 @@ def test_a_good_suite_keeps_its_lines_and_takes_its_name_from_the_file(tmp_path:
         ("agent: app:build", "agent: app:build\nagent: other:build", "3: The key 'agent' stands here and in line 2; keep one of them."),
         ("agent: app:build", "agent: [app", "This is not YAML: "),
         ("agent: app:build", "agent:\n\t- x", "3: This is not YAML: "),
+        ("agent: app:build", "agent: app\x00:build", "2: The character '\\x00' cannot stand in YAML; take it out."),
+        ("Refund 5512.", '"half \\ud83d"', "8: 'half \\ud83d' holds half of a character; write the whole one."),
+        (
+            "expect:",
+            "skip: {http_503: {reason: x, until: 2027-01-15}}\n    expect:",
+            "is too short with 'x'; it needs at least 3 characters.",
+        ),
     ],
 )
 def test_a_mistake_is_one_sentence_with_its_line(refused: Callable[[str], str], old: str, new: str, sentence: str) -> None:
