@@ -19,15 +19,12 @@ if TYPE_CHECKING:
         BoundExceededError,
         BreakerOpenError,
         CallFailedError,
-        MissingExtraError,
         ModelFailedError,
         ResumeRefusedError,
         ToolFailedError,
         ToolRefusedError,
         UnexpectedError,
-        UnsupportedContentError,
     )
-    from agentlab.events import StreamEvent, TextDelta, ToolCalled, ToolReturned, Withdrawn
     from agentlab.layers import Intent
     from agentlab.models import Model
     from agentlab.result import Reply, Step
@@ -44,24 +41,17 @@ __all__ = [
     "BreakerPolicy",
     "CallFailedError",
     "Intent",
-    "MissingExtraError",
     "Model",
     "ModelFailedError",
     "Reply",
     "ResponseCache",
     "ResumeRefusedError",
     "Step",
-    "StreamEvent",
-    "TextDelta",
     "Tool",
-    "ToolCalled",
     "ToolFailedError",
     "ToolRefusedError",
-    "ToolReturned",
     "UnexpectedError",
-    "UnsupportedContentError",
     "Usage",
-    "Withdrawn",
     "tool",
 ]
 
@@ -71,7 +61,6 @@ _HOMES = {
     "breaker": ("Breaker", "BreakerPolicy"),
     "cache": ("ResponseCache",),
     "errors": tuple(name for name in __all__ if name.endswith("Error")),
-    "events": ("StreamEvent", "TextDelta", "ToolCalled", "ToolReturned", "Withdrawn"),
     "layers": ("Intent",),
     "models": ("Model",),
     "result": ("Reply", "Step"),

@@ -12,7 +12,6 @@ from agentlab.breaker import Breaker, BreakerPolicy, Permit
 from agentlab.classify import classify
 from agentlab.client import ModelClient
 from agentlab.errors import AgentlabError, AllModelsFailedError, BreakerOpenError, ModelFailedError
-from agentlab.events import Screen
 from agentlab.models import Model, Request
 from agentlab.retry import MODEL_POLICIES, Failure, GaveUpError, call_with_retries
 
@@ -42,8 +41,6 @@ class Asking:
     """Models that are not asked, and why."""
     demoted: set[str] = field(default_factory=set)
     """Models that are asked last; one that fails joins them, so that the rest of the turn does not wait for it first."""
-    screen: Screen | None = None
-    """Where the answer is shown as it comes."""
 
 
 class _Link:
@@ -110,20 +107,17 @@ class _Call:
         self._failures = self._resizes = 0
         self._before: list[Failure] = []
         self._ill = False
+        self._told: telemetry.ChatCall
 
     async def answer(self) -> Answer:
         """Raises ModelFailedError or BreakerOpenError; gives the model up for a while if it is ill."""
         model = self._link.model
-        attributes = {telemetry.PROVIDER: self._link.client.provider.telemetry_name, telemetry.REQUEST_MODEL: model.name}
-        with telemetry.span(telemetry.CHAT, model.name, attributes) as span:
+        with telemetry.chat(model, self._link.client.provider.telemetry_name) as self._told:
             try:
                 answer = await self._resized()
             except GaveUpError as error:
                 raise self._failed(error.failures) from error.failures[-1].error
-            span.set_attribute(telemetry.RESPONSE_MODEL, answer.model[: telemetry.LONGEST])
-            span.set_attribute(telemetry.RESPONSE_FINISH_REASONS, (answer.finish,))
-            span.set_attribute(telemetry.INPUT_TOKENS, answer.input_tokens)
-            span.set_attribute(telemetry.OUTPUT_TOKENS, answer.output_tokens)
+            self._told.answered(answer)
             return answer
 
     async def _resized(self) -> Answer:
@@ -157,15 +151,14 @@ class _Call:
         request = asking.build(self._level)
         asking.spending.check(tokens=request.tokens + self._max_tokens, money=model.cost(request.tokens, self._max_tokens))
         permit = self._link.breaker.admit()
+        telemetry.attempted(self._link.breaker)
+        self._told.sent(request)
         left = max(self._deadline.remaining, 0.001)
         seconds = min(model.timeout, left)
         try:
-            show = asking.screen.add if asking.screen else None
-            answer = await self._link.client.ask(request, seconds=seconds, at_most=left, max_tokens=self._max_tokens, show=show)
+            answer = await self._link.client.ask(request, seconds=seconds, at_most=left, max_tokens=self._max_tokens)
             permit.succeed()
         except Exception as error:
-            if asking.screen is not None:
-                asking.screen.withdraw(f"{model.name} broke off")
             self._failed_attempt(error, request, permit, cut_short=seconds < model.timeout)
             raise
         finally:
@@ -185,6 +178,7 @@ class _Call:
 
     def _charge(self, input_tokens: int, output_tokens: int, *, estimated: bool) -> None:
         money = self._link.model.cost(input_tokens, output_tokens)
+        telemetry.spent(self._link.model.name, money)
         self._asking.spending.charge(input_tokens=input_tokens, output_tokens=output_tokens, money=money, estimated=estimated)
 
     def _go_on(self, failure: Failure) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from agentlab import telemetry
 from agentlab.bounds import within
 from agentlab.cache import ResponseCache
 from agentlab.errors import AllModelsFailedError, BoundExceededError, UnexpectedError
@@ -179,7 +180,10 @@ class Pipeline:
     @staticmethod
     async def _ask(layer: Layer, turn: Turn) -> str | None:
         try:
-            return await layer.answer(turn) if await _healthy(layer, turn) else None
+            if not await _healthy(layer, turn):
+                return None
+            with telemetry.layer(layer.name):
+                return await layer.answer(turn)
         except (AllModelsFailedError, BoundExceededError) as problem:
             turn.problem = problem
         except Exception as error:  # noqa: BLE001  # not swallowed: it is the reply's error, and the status is `failed`

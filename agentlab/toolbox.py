@@ -122,10 +122,9 @@ class Toolbox:
         if planned.tool is None:
             return Observation(json.dumps({"error": planned.problem}), planned.problem)
         began = time.monotonic()
-        call_id = planned.call.id[: telemetry.LONGEST]
-        attributes = {telemetry.TOOL_NAME: planned.tool.name, telemetry.TOOL_TYPE: "function", telemetry.TOOL_CALL_ID: call_id}
-        with telemetry.span(telemetry.EXECUTE_TOOL, planned.tool.name, attributes):
+        with telemetry.tool(planned.tool.name, planned.call.id) as told:
             text, error = await self._observed(planned.tool, planned, turn)
+            told.observed(planned.arguments, text, error)
         return Observation(text, error, time.monotonic() - began)
 
     async def _observed(self, tool: Tool, planned: Planned, turn: Turn) -> tuple[str, str]:
@@ -182,6 +181,7 @@ class Toolbox:
 
     async def _attempt(self, tool: Tool, planned: Planned, effect: Effect | None, deadline: Deadline) -> Any:
         permit = self._breakers[tool.name].admit()
+        telemetry.attempted(self._breakers[tool.name])
         seconds = min(tool.timeout, max(deadline.remaining, 0.001))
         before = effect.state if effect else "asked"
         arguments = dict(planned.arguments)

@@ -1,0 +1,29 @@
+"""Keeps secrets out of what is shown: values of the environment that look like secrets, and keys by their known forms."""
+
+from __future__ import annotations
+
+import os
+import re
+
+__all__ = ["HIDDEN", "hide_secrets"]
+
+HIDDEN = "[secret]"
+_NAMES = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)(?:_|$)", re.IGNORECASE)
+_FORMS = re.compile(
+    r"\b(?:sk|rk|pk)-[A-Za-z0-9_\-]{12,}|\bAIza[A-Za-z0-9_\-]{20,}|\bgh[pousr]_[A-Za-z0-9]{20,}|\bAKIA[A-Z0-9]{12,}"
+    r"|(?<=[Bb]earer )[A-Za-z0-9._\-]{12,}|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"
+)
+_SHORTEST = 8
+"""Shorter values of the environment are too likely to be ordinary words."""
+
+
+def hide_secrets(text: str) -> str:
+    """The text with every secret in it replaced by `[secret]`.
+
+    >>> hide_secrets("redis://user:hunter2@cache:6379/0, key sk-abcdefghijklmnop")
+    'redis://[secret]@cache:6379/0, key [secret]'
+    """
+    known = {value for name, value in os.environ.items() if len(value) >= _SHORTEST and _NAMES.search(name)}
+    for value in sorted(known, key=len, reverse=True):
+        text = text.replace(value, HIDDEN)
+    return _FORMS.sub(HIDDEN, text)

@@ -1,0 +1,99 @@
+"""Where telemetry goes: one line a span for people, and OTLP by its standard variables. Each test is a process: it has one provider."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+SPANS = """
+from agentlab import telemetry
+stop = telemetry.{setup}()
+with telemetry.run("helper", "c1"), telemetry.step(1):
+    telemetry.spent("gpt-4o-mini", 0.25)
+{more}
+stop()
+"""
+
+
+def child(setup: str, more: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", SPANS.format(setup=setup, more=more)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "OTEL_METRIC_EXPORT_INTERVAL": "600000", **environment},
+    )
+
+
+@pytest.fixture
+def collector() -> Iterator[tuple[str, dict[str, bytes]]]:
+    """A collector on loopback: its address, and the last body of each path."""
+    bodies: dict[str, bytes] = {}
+
+    class Collector(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            bodies[self.path] = self.rfile.read(int(self.headers["content-length"]))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Collector)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}", bodies
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_the_console_has_one_line_for_each_span() -> None:
+    done = child("console")
+    assert done.returncode == 0, done.stderr
+    first, second = done.stderr.splitlines()
+    assert "step 1" in first
+    assert "invoke_agent helper" in second
+    assert "agentlab.step.number=1" in first
+
+
+def test_spans_and_metrics_reach_a_collector_with_the_services_name(collector: tuple[str, dict[str, bytes]]) -> None:
+    address, bodies = collector
+    done = child("otlp", OTEL_EXPORTER_OTLP_ENDPOINT=address, OTEL_SERVICE_NAME="shop", OTEL_EXPORTER_OTLP_COMPRESSION="none")
+    assert done.returncode == 0, done.stderr
+    [spans] = ExportTraceServiceRequest.FromString(bodies["/v1/traces"]).resource_spans
+    assert any(found.key == "service.name" and found.value.string_value == "shop" for found in spans.resource.attributes)
+    assert {span.name for span in spans.scope_spans[0].spans} == {"invoke_agent helper", "step 1"}
+    [metrics] = ExportMetricsServiceRequest.FromString(bodies["/v1/metrics"]).resource_metrics
+    assert {"agentlab.runs", "agentlab.cost"} <= {metric.name for metric in metrics.scope_metrics[0].metrics}
+
+
+def test_a_second_provider_is_refused() -> None:
+    done = child("console", more="telemetry.console()")
+    assert "RuntimeError: This process has a tracer provider already" in done.stderr
+
+
+def test_another_protocol_is_refused() -> None:
+    done = child("otlp", OTEL_EXPORTER_OTLP_PROTOCOL="grpc")
+    assert "ValueError: OTEL_EXPORTER_OTLP_PROTOCOL is 'grpc'" in done.stderr
+
+
+def test_a_missing_extra_is_named() -> None:
+    missing = "import sys\nsys.modules['opentelemetry.exporter.otlp.proto.http.trace_exporter'] = None\n"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{missing}from agentlab import telemetry\ntelemetry.otlp()"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "pip install 'agentlab-chaos[otlp]'" in done.stderr
