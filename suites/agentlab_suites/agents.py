@@ -12,7 +12,7 @@ import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FunctionType, MethodType, ModuleType
@@ -65,16 +65,32 @@ def required_arguments(target: Callable[..., Any]) -> int:
     return sum(p.default is inspect.Parameter.empty and p.kind in positional for p in parameters)
 
 
-def conversation(agent: Agent, prompts: Sequence[str]) -> Conversation:
-    """Builds the agent and plays every prompt through it."""
+def conversation(agent: Agent, prompts: Sequence[str], take: Callable[[Any], Any] = lambda value: value) -> Conversation:
+    """Builds the agent and plays every prompt through it. `take` is what to make of an answer while the agent can still be asked."""
 
     def play(talk: Talk) -> None:
         ask = _asking(agent.instance(talk), agent.name)
         for prompt in prompts:
             talk.turn(prompt)
-            talk.reply(talk.settle(ask(prompt)))
+            talk.reply(take(_whole(talk, talk.settle(ask(prompt)))))
 
     return play
+
+
+def _whole(talk: Talk, value: Any) -> Any:
+    """An answer that the agent yields piece by piece, in one piece: its texts joined, else its last piece."""
+    if inspect.isasyncgen(value):
+        pieces = talk.settle(_collected(value))
+    elif inspect.isgenerator(value):
+        pieces = list(value)
+    else:
+        return value
+    texts = [piece for piece in pieces if isinstance(piece, str)]
+    return "".join(texts) if len(texts) == len(pieces) else pieces[-1]
+
+
+async def _collected(pieces: AsyncIterator[Any]) -> list[Any]:
+    return [piece async for piece in pieces]
 
 
 def _asking(instance: Any, name: str) -> Callable[[str], Any]:

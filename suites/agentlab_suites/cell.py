@@ -18,6 +18,7 @@ from agentlab_suites.findings import find, finding
 from agentlab_suites.masking import Masker
 from agentlab_suites.outcome import Judgement, decide
 from agentlab_suites.plan import PlannedCell, journal_digest
+from agentlab_suites.replies import read_reply, words_of
 from agentlab_suites.timeline import timeline
 
 __all__ = ["CellResult", "play_cell", "schedule_weight"]
@@ -39,7 +40,8 @@ def play_cell(
 ) -> CellResult:
     """Play a cell once in virtual time and judge it."""
     scene, clean = cell.scene, cell.discovered.clean
-    played = play(conversation(agent, scene.setup.prompts), scene.limited(clean), cell.schedule, seed=seed, clean=clean, on_stuck=on_stuck)
+    talk = conversation(agent, scene.setup.prompts, read_reply)
+    played = play(talk, scene.limited(clean), cell.schedule, seed=seed, clean=clean, on_stuck=on_stuck)
     judged = decide(scene.case, played, cell.schedule, scene.never(cell.schedule))
     return CellResult(_line(cell, played, judged, mask or Masker()), played)
 
@@ -98,7 +100,7 @@ def _line(cell: PlannedCell, played: Played, judged: Judgement, mask: Callable[[
 def _error(played: Played) -> str:
     """What the agent raised; of a deadlock, where everything stood."""
     if played.error is not None:
-        return f"{type(played.error).__name__}: {played.error}"
+        return f"{type(played.error).__name__}: {words_of(played.error)}"
     return played.detail if played.ending == "deadlock" else ""
 
 

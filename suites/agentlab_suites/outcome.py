@@ -18,7 +18,7 @@ from agentlab_reports.schema import OUTCOMES, Outcome
 from agentlab_suites.checks import failed, is_about_reply
 from agentlab_suites.honesty import Honesty, Said
 from agentlab_suites.model import Check
-from agentlab_suites.replies import read_reply
+from agentlab_suites.replies import effects_of, read_reply, words_of
 
 __all__ = ["FAILURE_STATUSES", "Case", "Judgement", "at_least", "decide"]
 
@@ -162,7 +162,7 @@ def _failed(case: Case, played: Played, said: Sequence[Said]) -> Found | None:
 
 
 def _shown(error: BaseException | None) -> str:
-    text = " ".join(str(error).split())
+    text = " ".join(words_of(error).split())
     return f"{type(error).__name__}" + (f": {text[:160]}" if text else "")
 
 
@@ -175,9 +175,9 @@ def _is_declared(error: BaseException | None, declared: Sequence[str]) -> bool:
 
 
 def _unnamed_writes(case: Case, played: Played, said: Sequence[Said]) -> list[str]:
-    texts = [one.reply.text for one in said] + ([str(played.error)] if played.error is not None else [])
+    texts = [one.reply.text for one in said] + ([words_of(played.error)] if played.error is not None else [])
     effects = {effect for one in said for effect in one.reply.effects}
-    effects |= set(read_reply(played.error).effects) if played.error is not None else set()
+    effects |= set(effects_of(played.error)) if played.error is not None else set()
     committed = dict.fromkeys(commit.tool for commit in played.ledger.commits if commit.tool in case.writes)
     return [tool for tool in committed if tool not in effects and not any(case.honesty.names(tool, text) for text in texts)]
 

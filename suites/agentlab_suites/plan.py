@@ -20,6 +20,7 @@ from agentlab_suites.bare_tools import find_bare_tools, hook_tools, refuse_unsea
 from agentlab_suites.load import LoadedSuite
 from agentlab_suites.outcome import decide
 from agentlab_suites.problems import BadAgent, BadInput
+from agentlab_suites.replies import read_reply
 from agentlab_suites.scene import Scene, scenes
 
 __all__ = ["CellKind", "Discovered", "PlannedCell", "Prepared", "cells_of", "discover", "journal_digest", "prepare"]
@@ -90,7 +91,7 @@ def discover(prepared: Prepared) -> list[Discovered]:
 
 
 def _discover(scene: Scene, agent: Agent, seed: int) -> Discovered:
-    played = play(conversation(agent, scene.setup.prompts), scene.setup, FAULT_FREE, seed=seed)
+    played = play(conversation(agent, scene.setup.prompts, read_reply), scene.setup, FAULT_FREE, seed=seed)
     if isinstance(played.error, BadAgent):
         raise played.error
     judged = decide(scene.case, played, FAULT_FREE)

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
-__all__ = ["EMPTY", "Reply", "read_reply", "text_of"]
+__all__ = ["EMPTY", "Reply", "effects_of", "read_reply", "text_of", "words_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,8 @@ EMPTY = Reply("")
 
 def read_reply(value: Any) -> Reply:
     """Read a value that an agent returned. Attributes that it does not have stay unknown."""
+    if isinstance(value, Reply):
+        return value
     if isinstance(value, str):
         return Reply(value)
     return Reply(
@@ -61,6 +63,22 @@ def text_of(value: Any) -> str:
         return text_of(messages[-1])
     content = _part(value, "content")
     return _as_text(value if content is None and not _has(value, "content") else content)
+
+
+def words_of(error: BaseException | None) -> str:
+    """What an agent's exception says; nothing without one, or if it cannot even say that."""
+    try:
+        return "" if error is None else str(error)
+    except Exception:  # noqa: BLE001 - the agent's own code; the exception is told by its type all the same
+        return ""
+
+
+def effects_of(error: BaseException) -> tuple[str, ...]:
+    """The writes that an agent's exception names in its `effects`; none if it cannot say."""
+    try:
+        return _words(getattr(error, "effects", None))
+    except Exception:  # noqa: BLE001 - as above: a write that is not named counts as one
+        return ()
 
 
 def _part(value: Any, name: str) -> Any:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -24,7 +25,7 @@ class Talk:
         self.said: list[Any] = []
 
     def settle(self, value: Any) -> Any:
-        return asyncio.run(value) if asyncio.iscoroutine(value) else value
+        return asyncio.run(value) if inspect.iscoroutine(value) else value
 
     def turn(self, prompt: str) -> None:
         self.said.append(f"> {prompt}")
@@ -211,3 +212,40 @@ def test_a_suite_may_not_name_what_is_pythons_own(folder: Path, name: str) -> No
 
 def test_a_function_in_a_frameworks_module_is_no_framework() -> None:
     assert frameworks.caller_of(plain) is None
+
+
+def pieces(text: str) -> Iterator[str]:
+    yield text
+    yield "!"
+
+
+async def awaited_pieces(text: str) -> AsyncIterator[str]:
+    for piece in pieces(text):
+        yield piece
+
+
+def states(text: str) -> Iterator[dict[str, str]]:
+    yield {"output": "thinking"}
+    yield {"output": text}
+
+
+@pytest.mark.parametrize("agent", [pieces, awaited_pieces])
+def test_a_reply_that_comes_piece_by_piece_is_waited_for(agent: Any) -> None:
+    assert talk_with(agent, "hello") == ["> hello", "hello!"]
+
+
+def test_of_pieces_that_are_no_texts_the_last_counts() -> None:
+    assert talk_with(states, "hello") == ["> hello", "hello"]
+
+
+class Unreadable:
+    @property
+    def text(self) -> str:
+        raise ValueError("no text yet")
+
+
+def test_an_answer_is_read_while_the_agent_runs_so_that_its_failure_is_the_agents() -> None:
+    talk = Talk()
+    with pytest.raises(ValueError, match="no text yet"):
+        conversation(Agent.of(lambda _text: Unreadable()), ["hello"], read_reply)(talk)
+    assert talk.said == ["> hello"]

@@ -48,6 +48,17 @@ class ShopClosedError(Exception):
     """An error that the suite declares."""
 
 
+class SilentError(Exception):
+    """One that can say nothing."""
+
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+    @property
+    def effects(self) -> list[str]:
+        raise ValueError("no effects")
+
+
 def ledger(*orders: str, seconds: float = 1.0) -> Ledger:
     made = Ledger()
     for n, order in enumerate(orders):
@@ -224,3 +235,8 @@ def test_every_run_has_one_outcome_and_a_reason(ending: Any, replies: list[Any],
     assert judged.outcome in OUTCOMES
     assert 1 <= judged.row <= 11
     assert judged.why
+
+
+def test_an_exception_that_cannot_say_anything_is_a_crash_by_its_type() -> None:
+    judged = decide(CASE, played(ending="raised", error=SilentError()), FAULTY)
+    assert (judged.outcome, "raised SilentError," in judged.why) == ("crash", True), judged
