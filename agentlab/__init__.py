@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     )
     from agentlab.layers import Intent
     from agentlab.models import Model
+    from agentlab.redis_breakers import RedisBreakers
     from agentlab.result import Reply, Step
     from agentlab.tools import Tool, tool
 
@@ -43,6 +44,7 @@ __all__ = [
     "Intent",
     "Model",
     "ModelFailedError",
+    "RedisBreakers",
     "Reply",
     "ResponseCache",
     "ResumeRefusedError",
@@ -63,6 +65,7 @@ _HOMES = {
     "errors": tuple(name for name in __all__ if name.endswith("Error")),
     "layers": ("Intent",),
     "models": ("Model",),
+    "redis_breakers": ("RedisBreakers",),
     "result": ("Reply", "Step"),
     "tools": ("Tool", "tool"),
 }

@@ -23,6 +23,8 @@ RESERVE = 0.1
 """Part of the remaining time that the last model leaves for the lower layers."""
 FAILURES_WITH_FALLBACK = 2
 """Failures after which a model is given up while another one is left: the other one is quicker than a third try."""
+MARGIN = 2.0
+"""Seconds that an attempt may take beyond its timeout before a breaker takes its probe for dead."""
 RESIZES = 2
 """How often a call is made with a smaller request or a longer answer; once while another model is left."""
 
@@ -116,7 +118,7 @@ class _Call:
             try:
                 answer = await self._resized()
             except GaveUpError as error:
-                raise self._failed(error.failures) from error.failures[-1].error
+                raise await self._failed(error.failures) from error.failures[-1].error
             self._told.answered(answer)
             return answer
 
@@ -150,29 +152,29 @@ class _Call:
         asking.deadline.check()
         request = asking.build(self._level)
         asking.spending.check(tokens=request.tokens + self._max_tokens, money=model.cost(request.tokens, self._max_tokens))
-        permit = self._link.breaker.admit()
+        permit = await self._link.breaker.admit(min(model.timeout, self._deadline.remaining) + MARGIN)
         telemetry.attempted(self._link.breaker)
         self._told.sent(request)
         left = max(self._deadline.remaining, 0.001)
         seconds = min(model.timeout, left)
         try:
             answer = await self._link.client.ask(request, seconds=seconds, at_most=left, max_tokens=self._max_tokens)
-            permit.succeed()
+            await permit.succeed()
         except Exception as error:
-            self._failed_attempt(error, request, permit, cut_short=seconds < model.timeout)
+            await self._failed_attempt(error, request, permit, cut_short=seconds < model.timeout)
             raise
         finally:
-            permit.release()
+            await permit.release()
         self._charge(answer.input_tokens, answer.output_tokens, estimated=answer.estimated)
         return answer
 
-    def _failed_attempt(self, error: Exception, request: Request, permit: Permit, *, cut_short: bool) -> None:
+    async def _failed_attempt(self, error: Exception, request: Request, permit: Permit, *, cut_short: bool) -> None:
         """Tell the breaker, unless our own deadline cut the call; charge what the provider may charge: what may have run is not free."""
         found = classify(error)
         if not (found.timed_out and cut_short):
             self._ill = found.counts
             if self._ill:
-                permit.fail()
+                await permit.fail()
         if found.outcome_unknown:
             self._charge(request.tokens, 0, estimated=True)
 
@@ -187,10 +189,10 @@ class _Call:
         enough = self._fallback and self._failures >= FAILURES_WITH_FALLBACK
         return self._link.breaker.admits and not enough
 
-    def _failed(self, failures: list[Failure]) -> ModelFailedError:
+    async def _failed(self, failures: list[Failure]) -> ModelFailedError:
         last = failures[-1]
         if self._ill:
-            self._link.breaker.trip(min(last.retry_after or 0.0, 3600.0))
+            await self._link.breaker.trip(min(last.retry_after or 0.0, 3600.0))
         return ModelFailedError(
             f"{self._link.model.name} failed {len(failures)} times ({last.classified.category}: {type(last.error).__name__})",
             category=last.classified.category,

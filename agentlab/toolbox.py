@@ -180,7 +180,7 @@ class Toolbox:
             raise ToolFailedError(f"{tool.name} is unavailable: it failed repeatedly", category="transient", causes=(error,)) from error
 
     async def _attempt(self, tool: Tool, planned: Planned, effect: Effect | None, deadline: Deadline) -> Any:
-        permit = self._breakers[tool.name].admit()
+        permit = await self._breakers[tool.name].admit(2 * tool.timeout)
         telemetry.attempted(self._breakers[tool.name])
         seconds = min(tool.timeout, max(deadline.remaining, 0.001))
         before = effect.state if effect else "asked"
@@ -191,22 +191,22 @@ class Toolbox:
         try:
             result = tool.check(await within(seconds, tool.call(arguments, planned.call.id or None)))
         except Exception as error:
-            self._failed_attempt(error, permit, effect, was_unknown=before == "unknown", cut_short=seconds < tool.timeout)
+            await self._failed_attempt(error, permit, effect, was_unknown=before == "unknown", cut_short=seconds < tool.timeout)
             raise
         else:
-            permit.succeed()
+            await permit.succeed()
             return result
         finally:
-            permit.release()
+            await permit.release()
 
     @staticmethod
-    def _failed_attempt(error: Exception, permit: Permit, effect: Effect | None, *, was_unknown: bool, cut_short: bool) -> None:
+    async def _failed_attempt(error: Exception, permit: Permit, effect: Effect | None, *, was_unknown: bool, cut_short: bool) -> None:
         found = classify(error)
         refused = isinstance(error, ToolRefusedError)
         if refused:
-            permit.succeed()
+            await permit.succeed()
         elif found.counts and not (found.timed_out and cut_short):
-            permit.fail()
+            await permit.fail()
         certain = refused or found.unsent or found.declined
         if effect is not None and certain and not was_unknown:
             effect.state = "refused"
