@@ -39,6 +39,7 @@ def chaos(
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of every random choice.")] = 0,
     port: Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="Port of the server.  [default: a free one]")] = 0,
     listen: Annotated[str, typer.Option(metavar="ADDRESS", help="Address of the server.")] = "127.0.0.1",
+    tls: Annotated[bool, typer.Option("--tls", help="Speak https, with a throw-away certificate, so that handshakes can fail.")] = False,
     allow_host: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="A Host header to answer besides those of loopback; may be repeated.")
     ] = None,
@@ -76,10 +77,11 @@ def chaos(
             max_cost=max_cost,
             price=price,
         ),
-        plan=_plan(faults or [], mode, rate),
+        plan=_plan(faults or [], mode, rate, tls=tls),
         seed=seed,
         port=port,
         listen=listen,
+        tls=tls,
         allow_hosts=frozenset(allow_host or ()),
         output=output,
         as_json=as_json,
@@ -87,11 +89,11 @@ def chaos(
     return asyncio.run(run_session(options))
 
 
-def _plan(faults: list[str], mode: str | None, rate: float | None) -> Plan:
+def _plan(faults: list[str], mode: str | None, rate: float | None, *, tls: bool) -> Plan:
     """What to break. Raises CommandError for what cannot be."""
     from agentlab_faults.proxy import make_plan
 
     try:
-        return make_plan([word for glob in faults for word in glob.split(",") if word], mode=mode, rate=rate)
+        return make_plan([word for glob in faults for word in glob.split(",") if word], mode=mode, rate=rate, tls=tls)
     except ValueError as error:
         raise CommandError(str(error)) from error

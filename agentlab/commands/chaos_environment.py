@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
+from pathlib import Path
 from urllib.parse import urlsplit
 
-__all__ = ["CONTROL", "app_environment"]
+__all__ = ["CONTROL", "TRUST", "app_environment", "trusting"]
 
 CONTROL = "AGENTLAB_CHAOS_URL"
 """Tells the app, or its tests, where the server's own API is."""
+
+TRUST = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+"""Name a file of authorities to trust: Python's ssl and OpenSSL, requests, curl, Node."""
 
 _WITH_V1 = ("OPENAI_BASE_URL", "OPENAI_API_BASE", "GROQ_BASE_URL", "MISTRAL_API_BASE")
 """Base URLs that end in the API's version (openai, litellm and langchain, groq)."""
@@ -49,6 +54,16 @@ def app_environment(given: Mapping[str, str], origin: str, *, upstream: str | No
         if not (environment.get("GEMINI_API_KEY") or environment.get("GOOGLE_API_KEY")):
             environment["GEMINI_API_KEY"] = _PLACEHOLDER
     return environment
+
+
+def trusting(given: Mapping[str, str], authority: Path) -> dict[str, str]:
+    """Variables with which an app trusts `authority` beside those that it trusts anyway. Writes a file next to it."""
+    paths = ssl.get_default_verify_paths()
+    others = [given[name] for name in TRUST if given.get(name)] or [path for path in (paths.cafile, paths.openssl_cafile) if path][:1]
+    files = [Path(path) for path in dict.fromkeys(others)]
+    bundle = authority.with_name("trusted.pem")
+    bundle.write_bytes(b"\n".join(path.read_bytes() for path in [authority, *files] if path.is_file()))
+    return dict.fromkeys(TRUST, str(bundle))
 
 
 def _base(origin: str, upstream: str | None) -> str:

@@ -24,7 +24,7 @@ class Keys:
     def __init__(self, scopes: Scopes, say: Callable[[str], None], leave: Callable[[], None]) -> None:
         self._scopes, self._say, self._leave = scopes, say, leave
         self._first: Plan = scopes.plan
-        self._modes = list(_plans())
+        self._modes = list(_plans(tls=scopes.tls))
         self._at = -1
 
     def press(self, key: str) -> None:
@@ -51,14 +51,14 @@ class Keys:
         self._say(f"breaking {plan.name or 'nothing'}")
 
 
-def _plans() -> Iterator[Plan]:
+def _plans(*, tls: bool) -> Iterator[Plan]:
     """Every mode that a server can make."""
     from agentlab_faults.catalogue import all_modes
     from agentlab_faults.proxy import make_plan
 
     for name in all_modes():
         with contextlib.suppress(ValueError):  # it breaks tools only
-            yield make_plan(mode=name)
+            yield make_plan(mode=name, tls=tls)
 
 
 @contextlib.contextmanager

@@ -40,6 +40,7 @@ class Options:
     seed: int
     port: int
     listen: str
+    tls: bool
     allow_hosts: frozenset[str]
     output: Path | None
     as_json: bool

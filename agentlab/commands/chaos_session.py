@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agentlab.commands.chaos_child import Child, exit_code
-from agentlab.commands.chaos_environment import app_environment
+from agentlab.commands.chaos_environment import app_environment, trusting
 from agentlab.commands.chaos_keys import HELP, Keys, keyboard
 from agentlab.commands.chaos_telling import Teller
 from agentlab.commands.console import SHIP, UNDECIDABLE, CommandError, stderr, stdout
 
 if TYPE_CHECKING:
-    from agentlab_faults.proxy import Front, Scopes, Server
+    from agentlab_faults.proxy import Certificates, Front, Scopes, Server
     from agentlab_faults.proxy.live import Live
     from agentlab_faults.scrub import Scrubber
 
@@ -28,7 +30,7 @@ __all__ = ["run_session"]
 
 async def run_session(options: Options) -> int:
     """Run until the app ends, or until a signal. Returns the exit code."""
-    from agentlab_faults.proxy import CannotListen, Front, Scopes, Scripted, Server
+    from agentlab_faults.proxy import CannotListen, Door, Front, Scopes, Scripted, Server
     from agentlab_faults.scrub import Scrubber
     from agentlab_suites.masking import Masker
 
@@ -39,22 +41,45 @@ async def run_session(options: Options) -> int:
 
     teller = Teller(stdout() if options.as_json and not options.command else stderr(), clean, as_json=options.as_json)
     scripts = () if source.script is None else (source.script,)
-    scopes = Scopes(plan=options.plan, scripts=scripts, cassette=source.cassette, seed=options.seed, tell=teller.entry)
+    scopes = Scopes(plan=options.plan, scripts=scripts, cassette=source.cassette, seed=options.seed, tell=teller.entry, tls=options.tls)
     live = _live(source, scrubber)
     if live is not None:
         live.tell = teller.note
     front = Front(scopes, live or Scripted(), scrubber)
     front.server = server = Server(front, allow_hosts=options.allow_hosts)
-    try:
-        await server.start(options.listen, options.port)
-    except CannotListen as error:
-        raise CommandError(str(error)) from error
-    try:
-        return await _Session(options, teller, front, server, clean).run()
-    finally:
-        await server.close()
-        if live is not None:
-            await live.close()
+    with _certificates(wanted=options.tls) as certificates:
+        front.door = door = Door(scopes, server, certificates)
+        server.greet = door.greet if certificates is not None else None
+        scopes.switched = door.switched
+        try:
+            await server.start(options.listen, options.port)
+        except CannotListen as error:
+            raise CommandError(str(error)) from error
+        try:
+            return await _Session(options, teller, front, server, clean, certificates).run()
+        finally:
+            await door.close()
+            await server.close()
+            if live is not None:
+                await live.close()
+
+
+@contextlib.contextmanager
+def _certificates(*, wanted: bool) -> Iterator[Certificates | None]:
+    """Throw-away certificates, in a folder that goes with them; None without TLS. Raises CommandError where they cannot be made."""
+    from agentlab_faults.proxy import Certificates
+
+    if not wanted:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="agentlab-chaos-") as folder:
+        try:
+            certificates = Certificates(Path(folder))
+        except ModuleNotFoundError as error:
+            raise CommandError(
+                "--tls makes certificates with cryptography, which is not installed: pip install 'agentlab-chaos[tls]'."
+            ) from error
+        yield certificates
 
 
 def _live(source: Source, scrubber: Scrubber) -> Live | None:
@@ -75,7 +100,16 @@ def _live(source: Source, scrubber: Scrubber) -> Live | None:
 
 
 class _Session:
-    def __init__(self, options: Options, teller: Teller, front: Front, server: Server, mask: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        options: Options,
+        teller: Teller,
+        front: Front,
+        server: Server,
+        mask: Callable[[str], str],
+        certificates: Certificates | None,
+    ) -> None:
+        self._door, self._certificates = front.door, certificates
         self._options, self._teller, self._server, self._mask = options, teller, server, mask
         self._scopes: Scopes = front.scopes
         self._signal: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -86,6 +120,8 @@ class _Session:
             loop.add_signal_handler(number, self._signalled, number)
         self._greet()
         code = await (self._with_app() if self._options.command else self._alone())
+        if self._door is not None:
+            await self._door.close()
         self._scopes.finish()
         self._sum_up()
         if self._options.output is not None:
@@ -116,7 +152,7 @@ class _Session:
     def origin(self) -> str:
         """Where the server is."""
         host = f"[{self._server.address}]" if ":" in self._server.address else self._server.address
-        return f"http://{host}:{self._server.port}"
+        return f"{'https' if self._options.tls else 'http'}://{host}:{self._server.port}"
 
     def _signalled(self, number: int) -> None:
         if not self._signal.done():
@@ -129,8 +165,16 @@ class _Session:
             self._teller.note(f"left out, since no server can make them: {', '.join(plan.left_out)}")
         if not self._options.command:
             self._teller.note(f"set OPENAI_BASE_URL={self.origin}/v1 and the like in your app; switches: {self.origin}/_agentlab/faults")
+            if self._certificates is not None:
+                self._teller.note(f"trust it by SSL_CERT_FILE={self._certificates.authority} (curl: --cacert, Node: NODE_EXTRA_CA_CERTS)")
+
+    def _begin(self) -> None:
+        """The app can come from now on."""
+        if self._door is not None:
+            self._door.turn()
 
     async def _alone(self) -> int:
+        self._begin()
         keys = Keys(self._scopes, self._teller.note, lambda: self._signalled(signal.SIGINT))
         with keyboard(keys.press) as there:
             if there:
@@ -140,7 +184,10 @@ class _Session:
 
     async def _with_app(self) -> int:
         environment = app_environment(os.environ, self.origin, upstream=self._options.source.upstream)
+        if self._certificates is not None:
+            environment |= trusting(os.environ, self._certificates.authority)
         child = await Child.start(self._options.command, environment, keyboard=True)
+        self._begin()
         waiting = asyncio.ensure_future(child.wait())
         try:
             await asyncio.wait([waiting, self._signal], return_when=asyncio.FIRST_COMPLETED)

@@ -13,7 +13,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Teller"]
 
-_STYLES = {"broke": "red", "saw": "red", "retried": "yellow", "recovered": "green", "gave up": "bold red", "refused": "magenta"}
+_STYLES = {
+    "broke": "red",
+    "saw": "red",
+    "retried": "yellow",
+    "recovered": "green",
+    "gave up": "bold red",
+    "accepted": "bold red",
+    "refused": "magenta",
+}
 
 
 class Teller:
@@ -45,7 +53,9 @@ class Teller:
             self._line({**plain, "taken": dict(taken), "blows": [blow.as_dict() for blow in blows], "problems": list(problems)})
             return
         self._print("", "")
-        self._print(f"{requests} requests in {seconds:.1f} s, {len(blows)} of them broken.", "bold")
+        connections = sum(1 for blow in blows if not blow.attempt)
+        also = f", and {connections} connections" if connections else ""
+        self._print(f"{requests} requests in {seconds:.1f} s, {len(blows) - connections} of them broken{also}.", "bold")
         for blow in blows:
             self._print(f"  {_story(blow)}", _STYLES.get(blow.taken, ""))
         if blows:
@@ -67,7 +77,7 @@ class Teller:
 
 def _story(blow: Blow) -> str:
     """One strike in a line."""
-    where = blow.point if blow.attempt == 1 else f"{blow.point}@{blow.attempt}"
+    where = blow.point if blow.attempt in {0, 1} else f"{blow.point}@{blow.attempt}"
     scope = f" ({blow.scope})" if blow.scope else ""
     again = f", tried again after {blow.retried_after:.2f} s" if blow.retried_after is not None else ""
     return f"{where}{scope}  {blow.fault}: {blow.saw or 'nothing yet'}{again}: {blow.taken}"

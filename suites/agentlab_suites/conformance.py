@@ -95,7 +95,7 @@ def _line(watched: Watched, blows: list[Blow], mask: Callable[[str], str]) -> Ce
         passed=outcome in allowed,
         weight=row.weight,
         fired=len(blows),
-        seen=len(blows),
+        seen=sum(1 for blow in blows if blow.known),
         judged=False,
         counts=Counts(requests=last.attempt + (last.recovered_at is not None)),
         virtual_seconds=round(end - first.at, 3),
@@ -115,6 +115,10 @@ def _judged(watched: Watched, blows: Sequence[Blow]) -> tuple[Outcome, int, str]
                 8,
                 f"The call was made again and answered {(last.recovered_at or last.at) - blows[0].at:.2f} s after it was struck.",
             )
+        case "accepted":
+            return "silent_wrong", 11, "The app went on with a server whose certificate nobody vouches for; it must check certificates."
+        case "not known":
+            return "not_exercised", 2, "The port was shut; whether the app was refused cannot be seen from outside, unless its SDK says so."
         case "waiting":
             return "not_exercised", 2, "The app was still waiting when it was ended; what it would have done was not seen."
         case "retried" | "gave up" if code:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
-from agentlab_faults.proxy import Front, Limits, Plan, Scopes, Scripted, Server, make_plan
+from agentlab_faults.proxy import Certificates, Door, Front, Limits, Plan, Scopes, Scripted, Server, make_plan
 from agentlab_faults.script import Call, Say, ScriptSpec
 
 SCRIPT = ScriptSpec(
@@ -31,6 +31,12 @@ def post(path: str, body: Any, *headers: str, host: str = "127.0.0.1") -> bytes:
 
 
 ASK = post("/v1/chat/completions", chat(), "authorization: Bearer sk-test")
+
+
+async def until(what: Callable[[], bool]) -> None:
+    """Wait until it is so; the test's own limit of time ends it otherwise."""
+    while not what():  # noqa: ASYNC110 - what is waited for tells nobody
+        await asyncio.sleep(0.005)
 
 
 class Client:
@@ -95,15 +101,27 @@ class Chaos:
 
 @contextlib.asynccontextmanager
 async def chaos(
-    faults: Sequence[str] = (), *, script: ScriptSpec = SCRIPT, limits: Limits | None = None, plan: Plan | None = None, **how: Any
+    faults: Sequence[str] = (),
+    *,
+    script: ScriptSpec = SCRIPT,
+    limits: Limits | None = None,
+    plan: Plan | None = None,
+    certificates: Certificates | None = None,
+    **how: Any,
 ) -> AsyncIterator[Chaos]:
     """A running server with a script."""
-    scopes = Scopes(plan=plan or make_plan(faults, **how), scripts=(script,))
+    tls = certificates is not None
+    scopes = Scopes(plan=plan or make_plan(faults, tls=tls, **how), scripts=(script,), tls=tls)
     front = Front(scopes, Scripted())
     front.server = server = Server(front, limits=limits)
+    front.door = door = Door(scopes, server, certificates)
+    server.greet = door.greet if tls else None
+    scopes.switched = door.switched
     await server.start()
+    door.turn()
     try:
         async with asyncio.timeout(20):
             yield Chaos(server, scopes)
     finally:
+        await door.close()
         await server.close()

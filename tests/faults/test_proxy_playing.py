@@ -101,18 +101,6 @@ async def test_a_reset_in_mid_body_comes_after_half_of_it() -> None:
             await raw.reader.read()
 
 
-async def test_a_refused_connection_closes_the_listening_socket_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agentlab_faults.proxy.front.REFUSES", 0.3)
-    async with chaos(["net_conn_refused"]) as running, client() as asking:
-        assert isinstance(await ask(asking, running), httpx2.ReadError)
-        assert isinstance(await ask(asking, running), httpx2.ConnectError)
-        while isinstance(await ask(asking, running), httpx2.ConnectError):
-            pass
-        [blow] = running.scopes.blows
-        assert blow.fault == "net_conn_refused"
-        assert blow.taken == "recovered"
-
-
 async def test_a_refusal_in_one_scope_leaves_the_others_alone() -> None:
     async with chaos() as running, client() as asking:
         running.scopes.switch(make_plan(["net_conn_refused"]), "mine")

@@ -5,7 +5,9 @@ Nothing here is in virtual time. An agent in any language meets the faults of th
 
 from __future__ import annotations
 
+from agentlab_faults.proxy.certificates import Certificates
 from agentlab_faults.proxy.conduct import Blow, Entry
+from agentlab_faults.proxy.door import Door
 from agentlab_faults.proxy.front import Front
 from agentlab_faults.proxy.limits import Limits
 from agentlab_faults.proxy.plan import NOTHING, Plan, make_plan
@@ -13,4 +15,19 @@ from agentlab_faults.proxy.scopes import HEADER, Scopes
 from agentlab_faults.proxy.scripted import Scripted
 from agentlab_faults.proxy.server import CannotListen, Server
 
-__all__ = ["HEADER", "NOTHING", "Blow", "CannotListen", "Entry", "Front", "Limits", "Plan", "Scopes", "Scripted", "Server", "make_plan"]
+__all__ = [
+    "HEADER",
+    "NOTHING",
+    "Blow",
+    "CannotListen",
+    "Certificates",
+    "Door",
+    "Entry",
+    "Front",
+    "Limits",
+    "Plan",
+    "Scopes",
+    "Scripted",
+    "Server",
+    "make_plan",
+]

@@ -10,7 +10,7 @@ import struct
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Final, cast
 
-__all__ = ["Channel", "Gone"]
+__all__ = ["Channel", "Gone", "no_linger"]
 
 HIGH: Final = 256 * 1024
 """Bytes that are kept unread; past them the kernel holds the client back."""
@@ -19,6 +19,14 @@ LONG: Final = 1.0
 FAREWELL: Final = 0.1
 """Seconds to wait for the reset that a client sends which has closed its socket altogether."""
 _NO_LINGER: Final = struct.pack("ii", 1, 0)
+
+
+def no_linger(transport: asyncio.BaseTransport) -> None:
+    """Make the transport's end a TCP reset, which drops what was not sent yet."""
+    raw = transport.get_extra_info("socket")
+    if raw is not None:
+        with contextlib.suppress(OSError):  # the client was quicker
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
 
 
 class Gone(Exception):  # noqa: N818 - it is what the client did, not an error of ours
@@ -62,7 +70,9 @@ class Channel(asyncio.Protocol):
         if self._attending is not None:
             self._leave_late()
         self._wake()
-        return True  # our side stays open: the client may still be reading
+        return (
+            self._transport is not None and self._transport.can_write_eof()
+        )  # our side stays open (not under TLS): it may still be reading
 
     def connection_lost(self, exc: Exception | None) -> None:
         del exc  # how it ended matters to nobody: it is gone
@@ -199,10 +209,7 @@ class Channel(asyncio.Protocol):
         """End it with a TCP reset, dropping what was not sent yet."""
         if self._transport is None:
             return
-        raw = self._transport.get_extra_info("socket")
-        if raw is not None:
-            with contextlib.suppress(OSError):  # the client was quicker
-                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+        no_linger(self._transport)
         self._transport.abort()
 
     async def finish(self, seconds: float, most: int) -> None:

@@ -10,9 +10,9 @@ from agentlab_faults.journal import Answered, Event, FaultStruck, Requested
 
 __all__ = ["Blow", "Conduct", "Entry", "Taken"]
 
-Taken = Literal["recovered", "retried", "gave up", "waiting"]
+Taken = Literal["recovered", "retried", "gave up", "waiting", "accepted", "not known"]
 """A later attempt at the call was answered well; it was tried again, and not (yet) answered; it was not tried again; its answer is still on
-its way."""
+its way; the app went on with a server that nobody vouches for; it cannot be seen whether the app met it."""
 
 _ENDS = {"broken": "connection broken", "abandoned": "the app hung up", "timeout": "the app hung up"}
 
@@ -52,10 +52,16 @@ class Blow:
     retried_after: float | None = None
     """Seconds from the end of this attempt to the next one."""
     recovered_at: float | None = None
+    accepted: bool = False
+    """The app took a certificate that it must not trust."""
+    known: bool = True
+    """The app has met it. A connection that the kernel refused is known only by what the app says of it later."""
 
     @property
     def taken(self) -> Taken:
         """How the app took it."""
+        if self.accepted or not self.known:
+            return "accepted" if self.accepted else "not known"
         if self.recovered_at is not None:
             return "recovered"
         if self.retried_after is not None:
@@ -79,6 +85,8 @@ class Conduct:
         """Answers that arrived unbroken."""
         self._open: dict[str, list[Blow]] = {}
         """By point, the blows whose call has not been answered well."""
+        self._met: list[Blow] = []
+        """Blows to connections, whose call is not known yet."""
 
     def feed(self, event: Event) -> Iterator[Entry]:
         """What there is to say of one more event."""
@@ -94,6 +102,19 @@ class Conduct:
             case Answered():
                 yield from self._answered(event)
 
+    def met(self, seconds: float, fault: str, number: int, how: str, *, known: bool) -> tuple[Blow, Entry]:
+        """A connection was struck before there was a request."""
+        blow = Blow(self.scope, f"connection.{number}", 0, fault, seconds, known=known)
+        self.blows.append(blow)
+        return blow, Entry(seconds, self.scope, "broke", blow.point, f"struck by {fault}: {how}", fault)
+
+    def took(self, seconds: float, blow: Blow, saw: str, *, accepted: bool) -> Entry:
+        """What became of such a connection."""
+        blow.ended, blow.saw, blow.accepted = seconds, saw, accepted
+        if not accepted:
+            self._met.append(blow)
+        return Entry(seconds, self.scope, "saw", blow.point, saw, blow.fault)
+
     def finish(self, seconds: float) -> Iterator[Entry]:
         """What is left to say at the end."""
         for blow in self.blows:
@@ -101,12 +122,19 @@ class Conduct:
                 yield Entry(seconds, self.scope, "gave up", blow.point, f"never tried again after {blow.fault}", blow.fault)
 
     def _asked_again(self, event: Requested) -> Iterator[Entry]:
+        for blow in self._met:
+            blow.point = event.point
+            blow.known = blow.known or event.sdk_retry > 0
+            self._open.setdefault(event.point, []).append(blow)
+        self._met.clear()
         waiting = [blow for blow in self._open.get(event.point, ()) if blow.retried_after is None and blow.attempt < event.attempt]
         for blow in waiting[-1:]:
             blow.retried_after = event.seconds - (blow.ended if blow.ended is not None else blow.at)
             told = f" (told to wait {blow.retry_after:g} s)" if blow.retry_after else ""
             by = ", by the SDK" if event.sdk_retry else ""
-            yield self._entry(event, "retried", event.point, f"tried again after {blow.retried_after:.2f} s{told}{by}", blow.fault)
+            after = f"{blow.retried_after:.2f} s"
+            again = f"tried again after {after}{told}{by}" if blow.attempt else f"connected {after} later{by}"
+            yield self._entry(event, "retried", event.point, again, blow.fault)
 
     def _answered(self, event: Answered) -> Iterator[Entry]:
         if event.fault:

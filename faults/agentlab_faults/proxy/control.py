@@ -77,7 +77,7 @@ class Control:
             self._scopes.paused = wanted.paused
         if wanted.model_fields_set - {"paused"}:
             try:
-                plan = make_plan(wanted.faults, mode=wanted.mode, rate=wanted.rate, at=wanted.at, shape=wanted.shape)
+                plan = make_plan(wanted.faults, mode=wanted.mode, rate=wanted.rate, at=wanted.at, shape=wanted.shape, tls=self._scopes.tls)
             except ValueError as error:
                 return problem(HTTPStatus.BAD_REQUEST, str(error))
             self._scopes.switch(plan, name)

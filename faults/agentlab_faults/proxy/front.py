@@ -9,6 +9,7 @@ from agentlab_faults.exchange import Break, Exchange
 from agentlab_faults.intercept.arming import End
 from agentlab_faults.proxy.channel import Channel
 from agentlab_faults.proxy.control import PREFIX, Control
+from agentlab_faults.proxy.door import Door
 from agentlab_faults.proxy.playing import Answering, break_kind
 from agentlab_faults.proxy.reading import Arrived
 from agentlab_faults.proxy.scopes import HEADER, Scope, Scopes
@@ -39,6 +40,8 @@ class Front:
         self._control = Control(scopes)
         self.server: Server | None = None
         """Whose listening socket a refused connection closes."""
+        self.door: Door | None = None
+        """Strikes connections."""
 
     async def __call__(self, arrived: Arrived, channel: Channel) -> Answering:
         """The answer to one request."""
@@ -55,7 +58,8 @@ class Front:
             raise
         finally:
             self.scopes.attend(scope)
-        return replace(answering, on_end=self._told(scope, answering))
+        closes = not scope.name and scope.dealer.at_doors
+        return replace(answering, on_end=self._told(scope, answering), closes=closes)
 
     def _told(self, scope: Scope, answering: Answering) -> _Ended:
         return _Ended(self, scope, answering)
@@ -66,6 +70,8 @@ class Front:
         self.scopes.attend(scope)
         if end == "broken" and not scope.name and self.server is not None and _refuses(exchange):
             self.server.refuse(REFUSES)
+        if end == "delivered" and not scope.name and self.door is not None and exchange.status < 400:
+            self.door.turn()
 
 
 class _Ended:

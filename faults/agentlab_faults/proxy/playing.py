@@ -59,6 +59,8 @@ class Answering:
     exchange: Exchange
     on_end: OnEnd | None = None
     live: LiveBody | None = None
+    closes: bool = False
+    """The connection ends with it."""
 
 
 def break_kind(broken: Break) -> BreakKind:

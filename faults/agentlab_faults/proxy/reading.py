@@ -57,7 +57,9 @@ async def read_request(channel: Channel, limits: Limits) -> Arrived | None:
     if not first:
         return None
     if first[0] == 0x16:  # a TLS record that begins a handshake
-        raise Refusal(HTTPStatus.BAD_REQUEST, "This port speaks plain HTTP; begin the base URL with http://.")
+        raise Refusal(
+            HTTPStatus.BAD_REQUEST, "This port speaks plain HTTP; begin the base URL with http://, or start the server with --tls."
+        )
     parser = h11.Connection(h11.SERVER, max_incomplete_event_size=limits.head)
     try:
         parser.receive_data(first)

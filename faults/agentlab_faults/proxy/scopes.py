@@ -38,12 +38,21 @@ class Scope:
         """Its own plan; None follows the server's."""
         self.run = Run(setup, FAULT_FREE, None, now, lambda _: None)
         self.run.model = Conversations(setup.scripts)
-        self.run.injector = dealer
+        self.dealer = dealer
         self.provider = Provider(self.run)
         self.conduct = Conduct(name)
         self.open = 0
         """Requests that are being answered."""
         self._read = 0
+
+    @property
+    def dealer(self) -> Dealer:
+        """Deals its faults out."""
+        return self._dealer
+
+    @dealer.setter
+    def dealer(self, dealer: Dealer) -> None:
+        self.run.injector = self._dealer = dealer
 
     def news(self) -> list[Entry]:
         """What there is to say of the events since the last time."""
@@ -72,9 +81,14 @@ class Scopes:
         cassette: Sequence[Take] | None = None,
         seed: int = 0,
         tell: Callable[[Entry], None] = lambda _: None,
+        tls: bool = False,
     ) -> None:
         self.plan = plan
         self.paused = False
+        self.tls = tls
+        """Whether the server speaks TLS, so that handshakes can fail."""
+        self.switched: Callable[[], None] = lambda: None
+        """Hears that there is another plan."""
         self.log: deque[Entry] = deque(maxlen=_LOG)
         self._setup = Setup(scripts=tuple(scripts), cassette=None if cassette is None else tuple(cassette))
         self._seed, self._tell = seed, tell
@@ -96,7 +110,7 @@ class Scopes:
         return scope
 
     def _dealer(self, plan: Plan, name: str) -> Dealer:
-        return Dealer(plan, random.Random(f"{self._seed}/{name}"), lambda: self.paused)  # noqa: S311 - chance that can be repeated
+        return Dealer(plan, random.Random(f"{self._seed}/{name}"), lambda: self.paused, doors=not name)  # noqa: S311 - chance that can be repeated
 
     def switch(self, plan: Plan | None, name: str | None = None) -> None:
         """Another plan: for one scope (None: the server's again), or for all that have none of their own."""
@@ -106,7 +120,8 @@ class Scopes:
             self.of(name).plan = plan
         for scope in self._all.values():
             if (name is None and scope.plan is None) or scope.name == name:
-                scope.run.injector = self._dealer(scope.plan or self.plan, scope.name)
+                scope.dealer = self._dealer(scope.plan or self.plan, scope.name)
+        self.switched()
 
     def forget(self, name: str) -> None:
         """Drop a scope with everything that it knew: the next request of that name starts afresh."""

@@ -14,6 +14,7 @@ from typing import Final
 from agentlab_faults.exchange import Exchange
 from agentlab_faults.intercept.endpoints import is_loopback
 from agentlab_faults.proxy.channel import Channel, Gone
+from agentlab_faults.proxy.handshake import Greeting, Handshake
 from agentlab_faults.proxy.limits import Limits
 from agentlab_faults.proxy.playing import Answering, play
 from agentlab_faults.proxy.reading import Arrived, Refusal, read_request
@@ -47,6 +48,9 @@ class Server:
         self._limits = limits or Limits()
         self._allow_hosts = frozenset(host.lower() for host in allow_hosts)
         self._channels: dict[Channel, asyncio.Task[None]] = {}
+        self._handshakes: set[Handshake] = set()
+        self.greet: Callable[[], Greeting] | None = None
+        """Under TLS: how each connection is met."""
         self._listener: asyncio.Server | None = None
         self._reopening: asyncio.Task[None] | None = None
         self._closed = False
@@ -64,23 +68,62 @@ class Server:
             raise CannotListen(_why(error, address, port)) from error
 
     async def _listen(self) -> None:
+        held = self._held()
+        try:
+            await self._listen_on(held)
+        except BaseException:
+            held.close()
+            raise
+        self.port = held.getsockname()[1]
+
+    def _held(self) -> socket.socket:
+        """A socket that holds the port, and listens to nobody yet: the kernel refuses whoever connects."""
+        held = socket.socket(_family(self.address), socket.SOCK_STREAM)
+        try:
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            held.bind((self.address, self.port))
+        except BaseException:
+            held.close()
+            raise
+        return held
+
+    async def _listen_on(self, held: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        self._listener = await loop.create_server(
-            lambda: Channel(self._opened, self._gone), self.address, self.port, backlog=_BACKLOG, family=_family(self.address)
-        )
-        self.port = self._listener.sockets[0].getsockname()[1]
+        self._listener = await loop.create_server(self._protocol, sock=held, backlog=_BACKLOG)
+
+    def _protocol(self) -> asyncio.Protocol:
+        channel = Channel(self._opened, self._gone)
+        return channel if self.greet is None else Handshake(self.greet, channel, self._handshakes)
+
+    def shut(self) -> socket.socket | None:
+        """Close the listening socket: new connections are refused by the kernel. Connections that are open stay. What it returns holds the
+        port meanwhile, for `reopen`; None if it is shut already."""
+        if self._listener is None or self._closed:
+            return None
+        self._listener.close()
+        self._listener = None
+        return self._held()
+
+    async def reopen(self, held: socket.socket | None) -> None:
+        """Listen again."""
+        if held is None:
+            return
+        if self._closed:
+            held.close()
+        else:
+            await self._listen_on(held)
 
     def refuse(self, seconds: float) -> None:
-        """Close the listening socket for so long: new connections are refused by the kernel. Connections that are open stay."""
-        if self._listener is not None and not self._closed:
-            self._listener.close()
-            self._listener = None
-            self._reopening = asyncio.get_running_loop().create_task(self._reopen(seconds))
+        """Shut the port for so long."""
+        held = self.shut()
+        if held is not None:
+            self._reopening = asyncio.get_running_loop().create_task(self._reopen(held, seconds))
 
-    async def _reopen(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-        if not self._closed:
-            await self._listen()
+    async def _reopen(self, held: socket.socket, seconds: float) -> None:
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            await self.reopen(held)
 
     async def close(self) -> None:
         """Close the listening socket and every connection, and wait until all is over."""
@@ -92,6 +135,8 @@ class Server:
             task.cancel()
         for channel in list(self._channels):
             channel.abort()
+        for handshake in list(self._handshakes):
+            await handshake.close()
         if tasks:
             await asyncio.wait(tasks)
 
@@ -106,7 +151,7 @@ class Server:
         return len(self._channels)
 
     def _opened(self, channel: Channel) -> None:
-        if self._closed or len(self._channels) >= self._limits.connections:
+        if self._closed or len(self._channels) + len(self._handshakes) >= self._limits.connections:
             channel.abort()
             return
         self._channels[channel] = asyncio.get_running_loop().create_task(self._serve(channel))
@@ -134,7 +179,9 @@ class Server:
         if arrived is None:
             return False
         answering = self._foreign(arrived) or await self._answer(arrived, channel)
-        return await play(channel, answering, method=arrived.wire.method, http11=arrived.http11, keeps=arrived.keeps)
+        return await play(
+            channel, answering, method=arrived.wire.method, http11=arrived.http11, keeps=arrived.keeps and not answering.closes
+        )
 
     async def _answer(self, arrived: Arrived, channel: Channel) -> Answering:
         try:
