@@ -50,6 +50,8 @@ class Channel(asyncio.Protocol):
         self.half_closed = False
         """The client has sent its last byte."""
         self.lost = False
+        self.first: Callable[[bool], None] | None = None
+        """Hears once whether the client has said anything, as soon as that is certain."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -59,6 +61,7 @@ class Channel(asyncio.Protocol):
         self._opened(self)
 
     def data_received(self, data: bytes) -> None:
+        self._say_first(spoken=True)
         self._received += data
         if len(self._received) > HIGH and not self._held_back and self._transport is not None:
             self._held_back = True
@@ -77,9 +80,15 @@ class Channel(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         del exc  # how it ended matters to nobody: it is gone
         self.lost = True
+        self._say_first(spoken=False)
         self._leave()
         self._wake()
         self._closed(self)
+
+    def _say_first(self, *, spoken: bool) -> None:
+        if self.first is not None:
+            first, self.first = self.first, None
+            first(spoken)
 
     def pause_writing(self) -> None:
         self._full = True

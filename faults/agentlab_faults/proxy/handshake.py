@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -56,19 +57,20 @@ class Handshake(asyncio.Protocol):
 
     async def _agree(self, transport: asyncio.Transport, greeting: Greeting, context: ssl.SSLContext) -> None:
         loop = asyncio.get_running_loop()
+        self._channel.first = functools.partial(_went_on, greeting)  # some clients end the handshake, and look at the certificate then
         try:
             secured = await loop.start_tls(transport, self._channel, context, server_side=True, ssl_handshake_timeout=_SECONDS)
         except (OSError, TimeoutError) as error:  # ssl.SSLError is an OSError
             transport.abort()
+            self._channel.first = None
             greeting.met(f"the app refused it ({_reason(error)})", False)
             return
         finally:
             self._open.discard(self)
         if secured is None or secured.is_closing():
             transport.abort()
-            greeting.met("the app went away", False)
+            self._channel.connection_lost(None)
             return
-        greeting.met("the app accepted it", True)
         self._channel.connection_made(secured)
 
     def data_received(self, data: bytes) -> None:
@@ -95,6 +97,10 @@ class Handshake(asyncio.Protocol):
             self._agreeing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._agreeing
+
+
+def _went_on(greeting: Greeting, spoken: bool) -> None:
+    greeting.met("the app accepted it" if spoken else "the app hung up after the handshake", spoken)
 
 
 def _reason(error: Exception) -> str:
