@@ -9,7 +9,7 @@ from agentlab_reports.schema import CellLine, Pair, SuiteResults
 from agentlab_reports.waivers import waiver_of
 from agentlab_reports.words import call_of, is_control, is_exercised, strike_name
 
-__all__ = ["Coverage", "Uncovered", "coverage_of", "never_seen"]
+__all__ = ["Coverage", "Uncovered", "coverage_of", "never_seen", "pairs_of"]
 
 _Key = tuple[str, str, str]
 
@@ -41,7 +41,7 @@ def coverage_of(suites: Sequence[SuiteResults]) -> Coverage:
     uncovered: list[Uncovered] = []
     for suite in suites:
         played = _played(suite.cells)
-        for pair in _pairs(suite):
+        for pair in pairs_of(suite):
             cells = played.get((pair.scenario, pair.point, pair.fault), [])
             applicable += 1
             weight += pair.weight
@@ -64,7 +64,7 @@ def never_seen(suites: Sequence[SuiteResults]) -> list[str]:
     return sorted(name for name, seen in struck.items() if not seen)
 
 
-def _pairs(suite: SuiteResults) -> list[Pair]:
+def pairs_of(suite: SuiteResults) -> list[Pair]:
     """Discovery's pairs; where the file has none, those of its own cells."""
     if suite.header.pairs:
         return suite.header.pairs

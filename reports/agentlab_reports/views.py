@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from agentlab_reports.coverage import pairs_of
 from agentlab_reports.gate import Condition, State
 from agentlab_reports.heatmap import BOUNDARIES, boundary_of
 from agentlab_reports.schema import OUTCOMES, Outcome, SuiteResults
@@ -123,7 +124,7 @@ def boundaries(suites: Sequence[SuiteResults], verdict: Verdict) -> list[tuple[R
     every, missed = Counter[str](), Counter[str]()
     for suite in suites:
         home = {fault.id: fault.boundary for fault in suite.header.faults.values()}
-        every.update(home.get(pair.fault, "mode" if not pair.point else "other") for pair in suite.header.pairs)
+        every.update(home.get(pair.fault, "mode" if not pair.point else "other") for pair in pairs_of(suite))
         mine = [pair for pair in verdict.coverage.uncovered if pair.suite == suite.header.suite]
         missed.update(home.get(pair.fault, "mode" if not pair.point else "other") for pair in mine)
     order = list(BOUNDARIES)

@@ -115,7 +115,7 @@ async def test_an_app_that_hangs_up_is_told_from_one_that_waits() -> None:
             assert isinstance(await ask(asking, running), httpx2.Response)
         [blow] = running.scopes.blows
         assert blow.hung_up
-        assert blow.saw.startswith(f"the app hung up after {PATIENCE:.1f}")
+        assert float(blow.saw.removeprefix("the app hung up after ").removesuffix(" s")) >= PATIENCE - 0.1  # later, on a busy machine
         assert blow.taken == "recovered"
 
 

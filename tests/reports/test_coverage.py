@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from agentlab_reports import evaluate
 from agentlab_reports.coverage import coverage_of, never_seen
 from agentlab_reports.schema import Pair, Waiver
+from agentlab_reports.views import boundaries
 
-from .build import cell, suite
+from .build import cell, fault, suite
 
 
 def test_a_pair_that_struck_was_seen_and_judged_is_covered() -> None:
@@ -82,3 +84,11 @@ def test_a_fault_that_strikes_and_is_never_seen_anywhere_is_named() -> None:
     assert never_seen([suite(silent)]) == ["same"]
     assert never_seen([suite([*silent, cell("same", scenario="third")])]) == []
     assert never_seen([suite([cell("armed", "not_exercised", fired=0, seen=0)])]) == []
+
+
+def test_a_file_without_discovery_counts_its_own_cells_at_each_boundary() -> None:
+    suites = [
+        suite([cell("http_500", judged=False), cell("http_503")], pairs=[], faults={name: fault(name) for name in ("http_500", "http_503")})
+    ]
+    [(_, _, covered, applicable)] = boundaries(suites, evaluate(suites))
+    assert (covered, applicable) == (1, 2)

@@ -55,8 +55,9 @@ class Door:
         if busy or (fault := self._scope.dealer.at_door()) is None:
             return
         if at_the_door(fault) == "refuse":
+            before = kernel_refusals()
             self._held = self._server.shut()  # at once: an app that has its answer may be back soon
-            self._shut = asyncio.get_running_loop().create_task(self._refuse(fault))
+            self._shut = asyncio.get_running_loop().create_task(self._refuse(fault, before))
         else:
             self._next = fault
 
@@ -80,9 +81,8 @@ class Door:
         held, self._held = self._held, None
         await self._server.reopen(held)
 
-    async def _refuse(self, fault: Fault) -> None:
+    async def _refuse(self, fault: Fault, before: int | None) -> None:
         """Shut the port until somebody has been refused."""
-        before = kernel_refusals()
         self._note(f"{fault.row.id}: the port is shut until {SHUT:g} s after the next connection")
         loop = asyncio.get_running_loop()
         begun = loop.time()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import random
 import ssl
 from collections.abc import Callable, Sequence
@@ -110,10 +109,9 @@ def _why_not(fault: Fault, *, tls: bool, at: str | None = None) -> str | None:
     return None
 
 
-@functools.cache
 def at_the_door(fault: Fault) -> Knock | None:
     """What the fault does to a connection before there is a request; None if it strikes requests."""
-    if not isinstance(fault, Replaces):
+    if not isinstance(fault, Replaces) or fault.row.boundary != "network":
         return None
     if fault.row.family == "tls":
         before = fault.answer(_PROBE).before
@@ -143,6 +141,8 @@ class Dealer(Injector):
         self._by_api: dict[str, tuple[Fault, ...]] = {}
         self._since: float | None = None
         self._doors = tuple(fault for fault in plan.faults if doors and at_the_door(fault) is not None)
+        lasting = [injection.fault for injection in plan.schedule.injections if doors and injection.at is None and injection.lasts]
+        self._at_every = next((fault for fault in lasting if at_the_door(fault) not in {None, "refuse"}), None)
         self._turned_away = False
         """The next call has had its strike, before it was made."""
         self._api = "openai.chat"
@@ -151,14 +151,11 @@ class Dealer(Injector):
     @property
     def at_doors(self) -> bool:
         """Whether connections can be struck, so that each call needs a new one."""
-        return bool(self._doors) or self.at_every_door() is not None
+        return bool(self._doors) or self._at_every is not None
 
     def at_every_door(self) -> Fault | None:
         """The fault that a mode has for every connection."""
-        if self._paused():
-            return None
-        lasting = (injection.fault for injection in self._plan.schedule.injections if injection.at is None and injection.lasts)
-        return next((fault for fault in lasting if at_the_door(fault) not in {None, "refuse"}), None)
+        return None if self._paused() else self._at_every
 
     def at_door(self) -> Fault | None:
         """What strikes the next connection, if anything."""
