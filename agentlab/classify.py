@@ -37,14 +37,19 @@ CODES: tuple[tuple[Category, re.Pattern[str]], ...] = (
 MESSAGES: tuple[tuple[Category, re.Pattern[str]], ...] = (
     (
         "budget",
-        re.compile(r"credit balance is too low|insufficient balance|exceeded your current quota|budget has been exceeded", re.IGNORECASE),
+        re.compile(
+            r"credit balance is too low|insufficient (balance|credits)|exceeded your current quota|budget has been exceeded", re.IGNORECASE
+        ),
     ),
     ("auth", re.compile(r"(incorrect|invalid) api key|api key not valid", re.IGNORECASE)),
-    ("context", re.compile(r"prompt is too long|maximum context length|input token count|context window", re.IGNORECASE)),
+    ("context", re.compile(r"prompt is too long|maximum context length|input token count|context (window|limit)", re.IGNORECASE)),
     ("content_filter", re.compile(r"content management policy|safety system|content policy", re.IGNORECASE)),
     ("rate_limit", re.compile(r"rate limit|too many requests", re.IGNORECASE)),
     ("permanent", re.compile(r"CERTIFICATE_VERIFY_FAILED|certificate verify failed|Name or service not known|nodename nor servname")),
 )
+
+KINDS = re.compile(r"invalid_request_error|not_found_error|INVALID_ARGUMENT|FAILED_PRECONDITION|NOT_FOUND")
+"""What the providers call a request that is wrong in itself. They use it for much else, too, so that everything else is asked first."""
 
 STATUSES: Mapping[int, Category] = {
     401: "auth", 402: "budget", 403: "auth", 408: "transient", 409: "transient", 413: "context", 425: "transient", 429: "rate_limit",
@@ -99,9 +104,9 @@ def classify(error: BaseException) -> Classified:
 
 
 def category_of(body: object) -> Category | None:
-    """What an error body says of itself, by its codes, then by its words; None if neither is known."""
-    words = tuple(_words(body)) if isinstance(body, Mapping | list) else ()
-    return _by_codes(words) or _by_message(as_text(body)[:LONGEST])
+    """What an error body says of itself: by its codes, its words, a status in it (gateways), its kind; None if nothing is known."""
+    words = tuple(_words(body))
+    return _by_codes(words) or _by_message(as_text(body)[:LONGEST]) or _by_status(_numbered(body)) or _by_kind(words)
 
 
 def _counts(category: Category, facts: _Facts) -> bool:
@@ -124,10 +129,17 @@ class _Facts:
     def of(cls, error: BaseException) -> _Facts:
         chain = list(_chain(error))
         response = _attribute(error, "response")
-        status = _attribute(error, "status_code")
-        if status is None:  # httpx and requests keep it there
-            status = _attribute(response, "status_code")
         body = _attribute(error, "body")
+        if body is None:  # google-genai keeps it there
+            body = _attribute(error, "details")
+        # httpx and requests keep the status in the response; an error in the middle of a stream has it as its code
+        statuses = (
+            _attribute(error, "status_code"),
+            _attribute(response, "status_code"),
+            _number(_attribute(error, "code")),
+            _numbered(body),
+        )
+        status = next((status for status in statuses if status is not None), None)
         words = [_attribute(error, "code"), _attribute(error, "type"), *_words(body)]
         return cls(
             words=tuple(word for word in words if isinstance(word, str)),
@@ -138,23 +150,19 @@ class _Facts:
         )
 
     def category(self) -> Category:
-        return _by_codes(self.words) or _by_message(self.message) or self._by_status() or self._by_class()
+        known = _by_codes(self.words) or _by_message(self.message)
+        if known is None and (self.status is None or self.status < 300):  # an error that came under status 200, or without one
+            known = _by_kind(self.words)
+        return known or _by_status(self.status) or self._by_class()
 
     @property
     def declined(self) -> bool:
-        return (_by_codes(self.words) or self._by_status() or "transient") != "transient"
+        return (_by_codes(self.words) or _by_status(self.status) or "transient") != "transient"
 
     def header(self, name: str) -> str:
         get = _attribute(self.headers, "get")
         value = get(name) if callable(get) else None
         return value if isinstance(value, str) else ""
-
-    def _by_status(self) -> Category | None:
-        if self.status is None:
-            return None
-        if self.status in STATUSES:
-            return STATUSES[self.status]
-        return "permanent" if 300 <= self.status < 500 else "transient"
 
     def _by_class(self) -> Category:
         return "permanent" if self.names & PERMANENT_CLASSES else "transient"
@@ -169,6 +177,31 @@ def _by_codes(words: Sequence[str]) -> Category | None:
 
 def _by_message(message: str) -> Category | None:
     return next((category for category, pattern in MESSAGES if pattern.search(message)), None)
+
+
+def _by_status(status: int | None) -> Category | None:
+    if status is None:
+        return None
+    if status in STATUSES:
+        return STATUSES[status]
+    return "permanent" if 300 <= status < 500 else "transient"
+
+
+def _by_kind(words: Sequence[str]) -> Category | None:
+    return "permanent" if any(KINDS.fullmatch(word) for word in words) else None
+
+
+def _number(code: object) -> int | None:
+    """The HTTP status that a code is, as a number or as text."""
+    number = int(code) if isinstance(code, str) and code.isascii() and code.isdecimal() and len(code) == 3 else code
+    return number if isinstance(number, int) and not isinstance(number, bool) and 300 <= number < 600 else None
+
+
+def _numbered(body: object) -> int | None:
+    """The HTTP status in an error body, or in its `error`."""
+    inner = body.get("error") if isinstance(body, Mapping) else None
+    codes = [part.get("code") for part in (body, inner) if isinstance(part, Mapping)]
+    return next((number for code in codes if (number := _number(code)) is not None), None)
 
 
 def _attribute(thing: object, name: str) -> Any:

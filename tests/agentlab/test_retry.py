@@ -30,7 +30,7 @@ class StatusError(Exception):
         super().__init__(f"status {status}")
         self.status_code = status
         self.body = body
-        self.response = type("Response", (), {"headers": headers or {}})()
+        self.response: Any = type("Response", (), {"headers": headers or {}})()
 
 
 @given(policy=POLICIES, failures=st.integers(1, 500))
@@ -75,9 +75,17 @@ def test_geminis_retry_info_is_found_in_the_body() -> None:
     assert retry_after(StatusError(429, body=body)) == 34.5
 
 
-@given(body=st.recursive(st.none() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)), header=st.text())
-def test_nonsense_is_no_retry_after(body: Any, header: str) -> None:
-    found = retry_after(StatusError(429, {"retry-after": header}, body))
+@given(
+    body=st.recursive(st.none() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)),
+    name=st.sampled_from(["retry-after", "retry-after-ms", "x-ratelimit-reset", "anthropic-ratelimit-tokens-reset"]),
+    value=st.text() | st.from_regex(r"-?[0-9]{1,20}(h|m|s|ms)?([0-9]{1,9}s)?", fullmatch=True),
+    message=st.text() | st.from_regex(r"try again in [0-9]{1,9}(h|m|s|ms)", fullmatch=True),
+)
+def test_whatever_is_sent_a_wait_is_longer_than_nothing(body: Any, name: str, value: str, message: str) -> None:
+    error = StatusError(429, {name: value, name.replace("reset", "remaining"): "0"} if "reset" in name else {name: value}, body)
+    error.args = (message,)
+    error.response.status_code = 429
+    found = retry_after(error)
     assert found is None or found > 0
 
 
