@@ -19,12 +19,15 @@ if TYPE_CHECKING:
         BoundExceededError,
         BreakerOpenError,
         CallFailedError,
+        MissingExtraError,
         ModelFailedError,
         ResumeRefusedError,
         ToolFailedError,
         ToolRefusedError,
         UnexpectedError,
+        UnsupportedContentError,
     )
+    from agentlab.events import StreamEvent, TextDelta, ToolCalled, ToolReturned, Withdrawn
     from agentlab.layers import Intent
     from agentlab.models import Model
     from agentlab.redis_breakers import RedisBreakers
@@ -42,6 +45,7 @@ __all__ = [
     "BreakerPolicy",
     "CallFailedError",
     "Intent",
+    "MissingExtraError",
     "Model",
     "ModelFailedError",
     "RedisBreakers",
@@ -49,11 +53,17 @@ __all__ = [
     "ResponseCache",
     "ResumeRefusedError",
     "Step",
+    "StreamEvent",
+    "TextDelta",
     "Tool",
+    "ToolCalled",
     "ToolFailedError",
     "ToolRefusedError",
+    "ToolReturned",
     "UnexpectedError",
+    "UnsupportedContentError",
     "Usage",
+    "Withdrawn",
     "tool",
 ]
 
@@ -63,6 +73,7 @@ _HOMES = {
     "breaker": ("Breaker", "BreakerPolicy"),
     "cache": ("ResponseCache",),
     "errors": tuple(name for name in __all__ if name.endswith("Error")),
+    "events": ("StreamEvent", "TextDelta", "ToolCalled", "ToolReturned", "Withdrawn"),
     "layers": ("Intent",),
     "models": ("Model",),
     "redis_breakers": ("RedisBreakers",),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import uuid
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -16,7 +17,8 @@ from agentlab.cache import ResponseCache
 from agentlab.chain import ModelChain
 from agentlab.effects import Effects
 from agentlab.errors import AgentlabError, ResumeRefusedError, UnexpectedError
-from agentlab.history import History
+from agentlab.events import Listener, StreamEvent, told
+from agentlab.history import History, plain_text
 from agentlab.layers import CachedLayer, FullLayer, Given, Intent, Layer, Pipeline, ReducedLayer, SafetyNet, StaticLayer
 from agentlab.models import Model
 from agentlab.notes import with_notes
@@ -90,12 +92,34 @@ class Agent:
         self._pipeline = Pipeline([FullLayer(react), *(lower if degrade else lower[:1])])
 
     async def __call__(self, text: str) -> Reply:
-        """Answer one turn. Never raises for what a model, a tool or the network does: the reply's `status` says how it ended."""
+        """Answer one turn. Never raises for what a model, a tool or the network does: the reply's `status` says how it ended.
+
+        Raises UnsupportedContentError for what is no text.
+        """
+        return await self._converse(text)
+
+    def stream(self, text: str) -> AsyncGenerator[StreamEvent]:
+        """The same turn as events while it is under way (`agentlab.events`); the last one is the Reply.
+
+        The words come as they are written if the model has `stream=True`, else all at once. A stream that breaks before any of its words
+        was shown is begun again unseen; after that, `Withdrawn` says that the words of this step are void. Closing the iterator ends the
+        turn: use `contextlib.aclosing` if it may be left early.
+
+        >>> async def watch(agent: Agent) -> None:
+        ...     async for event in agent.stream("Where is my order?"):
+        ...         if isinstance(event, TextDelta):
+        ...             print(event.text, end="")
+        """
+        return told(functools.partial(self._converse, text))
+
+    async def _converse(self, text: str, listener: Listener | None = None) -> Reply:
+        text = plain_text(text)
         async with self._one_at_a_time:
             self._unfinished = None  # also if this turn is cancelled: an older one is not the last any more
             self._turns += 1
             self._effects.new_turn()
             turn = self._turn(text, first=self._turns == 1)
+            turn.listener = listener
             self._history.add_user(text)
             return await self._answer(turn)
 

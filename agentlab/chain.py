@@ -12,6 +12,7 @@ from agentlab.breaker import Breaker, BreakerPolicy, Permit
 from agentlab.classify import classify
 from agentlab.client import ModelClient
 from agentlab.errors import AgentlabError, AllModelsFailedError, BreakerOpenError, ModelFailedError
+from agentlab.events import Screen
 from agentlab.models import Model, Request
 from agentlab.retry import MODEL_POLICIES, Failure, GaveUpError, call_with_retries
 
@@ -43,6 +44,8 @@ class Asking:
     """Models that are not asked, and why."""
     demoted: set[str] = field(default_factory=set)
     """Models that are asked last; one that fails joins them, so that the rest of the turn does not wait for it first."""
+    screen: Screen | None = None
+    """Where the answer is shown as it comes."""
 
 
 class _Link:
@@ -158,9 +161,12 @@ class _Call:
         left = max(self._deadline.remaining, 0.001)
         seconds = min(model.timeout, left)
         try:
-            answer = await self._link.client.ask(request, seconds=seconds, at_most=left, max_tokens=self._max_tokens)
+            show = asking.screen.add if asking.screen else None
+            answer = await self._link.client.ask(request, seconds=seconds, at_most=left, max_tokens=self._max_tokens, show=show)
             await permit.succeed()
         except Exception as error:
+            if asking.screen is not None:
+                asking.screen.withdraw(f"{model.name} broke off")
             await self._failed_attempt(error, request, permit, cut_short=seconds < model.timeout)
             raise
         finally:

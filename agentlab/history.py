@@ -11,7 +11,7 @@ from typing import Any
 from agentlab.errors import UnsupportedContentError
 from agentlab.text import clean, cut
 
-__all__ = ["MINTED", "History", "Message", "StoredCall", "arguments_of", "instructions_of", "private_of"]
+__all__ = ["MINTED", "History", "Message", "StoredCall", "arguments_of", "instructions_of", "plain_text", "private_of"]
 
 Message = dict[str, Any]
 """One message in OpenAI's chat format, with two members of our own that each provider reads or leaves out: `failed` on a tool's result
@@ -53,9 +53,9 @@ class History:
     def __len__(self) -> int:
         return len(self._messages)
 
-    def add_user(self, text: object) -> None:
-        """The user's turn: a text, or a list of parts in chat format that are texts. Raises UnsupportedContentError for anything else."""
-        self._messages.append({"role": "user", "content": cut(clean(_plain(text)), LONGEST_TEXT)})
+    def add_user(self, text: str) -> None:
+        """The user's turn."""
+        self._messages.append({"role": "user", "content": cut(clean(text), LONGEST_TEXT)})
 
     def add_assistant(self, text: str, calls: Sequence[StoredCall] = (), *, private: Any = None) -> list[StoredCall]:
         """A model's answer, or what the runtime said instead. The calls come back as they are kept: safe names, and ids used once."""
@@ -114,7 +114,8 @@ def _shortened(message: Message) -> Message:
     return {**message, "content": cut(message["content"], SHORT)}
 
 
-def _plain(content: object) -> str:
+def plain_text(content: object) -> str:
+    """A user's text: one, or a list of parts in chat format that are texts. Raises UnsupportedContentError for anything else."""
     if isinstance(content, str):
         return content
     parts = content if isinstance(content, list) else [content]

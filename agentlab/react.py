@@ -9,6 +9,7 @@ from agentlab import telemetry
 from agentlab.answers import Answer
 from agentlab.chain import Asking, ModelChain
 from agentlab.errors import BoundExceededError, ModelFailedError
+from agentlab.events import Screen, ToolCalled, ToolReturned
 from agentlab.history import StoredCall
 from agentlab.models import Model, Request
 from agentlab.result import Action, Step
@@ -56,16 +57,23 @@ class React:
     async def _taken(self, turn: Turn) -> str | None:
         """Ask the model, and run what it calls. The text if it is the last word."""
         before, began = len(turn.history), time.monotonic()
-        asking = Asking(lambda level: self._request(turn, level), turn.deadline, turn.spending, turn.aside, turn.demoted)
+        screen = Screen(turn.listener, turn.spending.steps) if turn.listener else None
+        asking = Asking(lambda level: self._request(turn, level), turn.deadline, turn.spending, turn.aside, turn.demoted, screen)
         answer, model = await self.chain.ask(asking)
+        if screen is not None:
+            screen.finish(answer.text)
         step = Step(answer.text, model.name, time.monotonic() - began, answer.input_tokens + answer.output_tokens)
         turn.steps.append(step)
         if not answer.calls:
             return answer.text
         if turn.must_answer:
+            if screen is not None:
+                screen.withdraw(f"{model.name} kept making the same call")
             raise BoundExceededError("steps", "The model kept making the same call")
         planned = [self.toolbox.plan(call, turn) for call in answer.calls]
         if self._beyond_repair(planned, model, before, turn):
+            if screen is not None:
+                screen.withdraw(f"{model.name} made calls that cannot be used")
             return None
         await self._act(answer, model, planned, step, turn)
         if any(plan.tool for plan in planned):
@@ -107,12 +115,15 @@ class React:
         planned = list({(plan.call.id, plan.signature): plan for plan in planned}.values())
         asked = [_stored(plan, model) for plan in planned]
         stored = turn.history.add_assistant(answer.text, asked, private=_private(answer.private, model))
+        for plan in planned[:MOST_CALLS] if turn.listener else ():
+            turn.tell(ToolCalled(plan.call.name, plan.arguments, turn.spending.steps))
         found = await self.toolbox.run_all(planned[:MOST_CALLS], turn)
         found += [SURPLUS] * (len(planned) - len(found))
         for call, plan, observation in zip(stored, planned, found, strict=True):
             turn.history.add_result(call.id, observation.text, failed=bool(observation.error))
             action = Action(plan.call.name, plan.arguments, observation.text, observation.error, observation.seconds)
             step.actions.append(action)
+            turn.tell(ToolReturned(action.tool, action.error, action.seconds, turn.spending.steps))
 
     def _watch_circles(self, planned: list[Planned], model: Model, turn: Turn) -> None:
         """A model that makes the same call again and again, or goes back and forth, is set aside; the last one left must answer now.

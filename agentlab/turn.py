@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from agentlab.bounds import Deadline, Spending
 from agentlab.effects import Effects
 from agentlab.errors import AgentlabError, BoundExceededError
+from agentlab.events import Listener, StreamEvent
 from agentlab.history import History
 from agentlab.result import Step
 
@@ -55,8 +56,15 @@ class Turn:
     """Length of the history before the first of them."""
     must_answer: bool = False
     """The model went round in circles: it may not call tools any more."""
+    listener: Listener | None = None
+    """Who is told what happens while it happens."""
     problem: AgentlabError | None = None
     """Why the agent itself could not finish."""
+
+    def tell(self, event: StreamEvent) -> None:
+        """Tell whoever listens."""
+        if self.listener is not None:
+            self.listener(event)
 
     @property
     def missing(self) -> list[str]:

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from agentlab.client import ModelClient
 from agentlab.errors import InvalidAnswerError, MissingExtraError, UnsupportedContentError
-from agentlab.history import History, Message, StoredCall
+from agentlab.history import History, Message, StoredCall, plain_text
 from agentlab.models import Model
 from agentlab.providers import provider, provider_of
 from agentlab.text import canonical, clean, without_thoughts
@@ -264,13 +264,11 @@ def test_thinking_does_not_begin_in_the_middle_of_another_models_turn(dialects: 
 )
 def test_what_is_no_text_is_refused_with_a_sentence(content: Any) -> None:
     with pytest.raises(UnsupportedContentError, match="An agent reads text only"):
-        History().add_user(content)
+        plain_text(content)
 
 
 def test_parts_that_are_texts_are_a_text() -> None:
-    history = History()
-    history.add_user([{"type": "text", "text": "One."}, {"type": "text", "text": "Two."}])
-    assert history.request("")[1]["content"] == "One.\nTwo."
+    assert plain_text([{"type": "text", "text": "One."}, {"type": "text", "text": "Two."}]) == "One.\nTwo."
 
 
 @pytest.mark.parametrize(("api", "package", "extra"), [("anthropic", "anthropic", "anthropic"), ("google", "google.genai", "google")])
