@@ -61,10 +61,9 @@ def _sentence(error: Mapping[str, Any], trail: Trail) -> str:
 
 
 def _too_short(kind: str, shown: object, context: Mapping[str, Any]) -> str:
+    what = "entries" if kind == "too_short" else "characters"
     if shown:
-        return (
-            f"is too short with {shown!r}; it needs at least {context['min_length']} {'entries' if kind == 'too_short' else 'characters'}"
-        )
+        return f"is too short with {shown!r}; it needs at least {context['min_length']} {what}"
     return f"is empty; {'give it at least one entry' if kind == 'too_short' else 'write what must be there'}"
 
 

@@ -160,7 +160,7 @@ def test_a_number_that_python_does_not_read_is_refused(text: str) -> None:
     ids=["spaces", "words", "trailing", "commas", "fences"],
 )
 def test_reading_takes_no_more_than_linear_time(text: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(InvalidArgumentsError):
         parse_arguments(text)
-    assert time.perf_counter() - began < 2.0
+    assert time.process_time() - began < 2.0

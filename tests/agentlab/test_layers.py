@@ -197,9 +197,9 @@ def test_a_bug_in_the_runtime_is_told_as_one_and_the_user_is_answered(wire: Wire
 
 def test_an_intent_looks_at_the_beginning_of_a_huge_text_only() -> None:
     slow = Intent("moving", (r"\bmoved?\b.*\bhouse\b",), "x")
-    began = time.perf_counter()
+    began = time.process_time()
     assert not slow.matches("move " * 20_000)
-    assert time.perf_counter() - began < 2.0
+    assert time.process_time() - began < 2.0
     assert slow.matches("I move to another house. " + "x" * 20_000)
 
 

@@ -188,7 +188,7 @@ def _over_mock(own: Method, mock: Method) -> Method:
                     return await own(session, *args, **kwargs)
                 except LeftToMock:
                     pass
-                except Exception:
+                except Exception:  # before it came to the wire: a host or scheme that only the mock knows
                     if call.asked:
                         raise
         return await bound(mock, session)(*args, **kwargs)
