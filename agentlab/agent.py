@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import uuid
+from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from agentlab import telemetry
+from agentlab.approval import ApprovalHook, ApprovalRequest, Decision
 from agentlab.bounds import Bounds, Deadline, Spending
 from agentlab.breaker import BreakerPolicy
 from agentlab.cache import ResponseCache
 from agentlab.chain import ModelChain
-from agentlab.effects import Effects
-from agentlab.errors import AgentlabError, ResumeRefusedError, UnexpectedError
+from agentlab.checkpoint import Progress, progress_of
+from agentlab.conversation import CUT, Conversation
+from agentlab.errors import AgentlabError, PausedError, ResumeRefusedError, TakenOverError, UnexpectedError
 from agentlab.events import Listener, StreamEvent, told
-from agentlab.history import History, plain_text
+from agentlab.history import plain_text
 from agentlab.layers import CachedLayer, FullLayer, Given, Intent, Layer, Pipeline, ReducedLayer, SafetyNet, StaticLayer
 from agentlab.models import Model
 from agentlab.notes import with_notes
 from agentlab.react import React
 from agentlab.result import LayerName, Reply, Status
+from agentlab.stores.guard import Guarded
+from agentlab.stores.store import Store
 from agentlab.toolbox import Toolbox
 from agentlab.tools import Tool
 from agentlab.turn import Turn
@@ -31,20 +34,12 @@ from agentlab.turn import Turn
 __all__ = ["Agent"]
 
 SAFETY_TEXT = "I'm sorry, I could not work on your request: the service is unavailable just now. Please try again in a few minutes."
-CUT = '{"error": "The run ended before this call gave a result; it may have gone through all the same."}'
+NOT_RUN = '{"error": "This call waited for approval and was not run."}'
+STOPPED = "I stopped here: another worker has taken this conversation over, and its answer is given there."
 BY_A_MODEL: frozenset[LayerName] = frozenset({"full", "reduced"})
 BOUND_STATUS: dict[str, Status] = {
     "seconds": "timeout", "steps": "max_steps_exceeded", "tokens": "budget_exceeded", "money": "budget_exceeded",
 }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class _Unfinished:
-    """The last turn, if it did not complete: its handle, its text, and where the history stood before the runtime spoke for the model."""
-
-    handle: str
-    text: str
-    stood_at: int
 
 
 class Agent:
@@ -56,7 +51,11 @@ class Agent:
 
     `models` are tried in order. `bounds` hold for one turn. `cache` and `intents` feed the layers below the model; `safety_text` is what
     the last one says. With `degrade=False` there are no lower layers: a turn that the models cannot finish ends in a typed status.
-    `tenant` separates cached answers.
+    `tenant` separates cached answers and checkpoints.
+
+    With `checkpoints` each step is kept in that store: any turn that did not complete can be resumed by its handle, in another process
+    too, and one that a crash cut. Name the `conversation` to go on with one that is kept there. `approve` is asked about calls of tools
+    that need approval; without an answer the turn pauses.
     """
 
     def __init__(
@@ -72,29 +71,34 @@ class Agent:
         safety_text: str = SAFETY_TEXT,
         degrade: bool = True,
         tenant: str = "",
+        conversation: str | None = None,
+        checkpoints: Store | None = None,
+        approve: ApprovalHook | None = None,
         model_breaker: BreakerPolicy | None = None,
         tool_breaker: BreakerPolicy | None = None,
     ) -> None:
         self.name = name
         self.tenant = tenant
         self.bounds = bounds or Bounds()
-        self.conversation = uuid.uuid4().hex
         self._chain = ModelChain(models, model_breaker)
-        self._toolbox = Toolbox(tools, tool_breaker)
+        self._toolbox = Toolbox(tools, tool_breaker, approve)
         self._cache = cache
-        self._history = History()
-        self._effects = Effects(self.conversation)
-        self._turns = 0
-        self._unfinished: _Unfinished | None = None
+        self._talk = Conversation(name, conversation, tenant, Guarded(checkpoints, "checkpoints") if checkpoints else None)
         self._one_at_a_time = asyncio.Lock()
         react = React(self._chain, self._toolbox, instructions)
         lower: list[Layer] = [ReducedLayer(react), *([CachedLayer(cache)] if cache else []), StaticLayer(intents), SafetyNet(safety_text)]
         self._pipeline = Pipeline([FullLayer(react), *(lower if degrade else lower[:1])])
 
+    @property
+    def conversation(self) -> str:
+        """The conversation's id."""
+        return self._talk.id
+
     async def __call__(self, text: str) -> Reply:
         """Answer one turn. Never raises for what a model, a tool or the network does: the reply's `status` says how it ended.
 
-        Raises UnsupportedContentError for what is no text.
+        Raises UnsupportedContentError for what is no text, and ResumeRefusedError if the store holds a checkpoint of this conversation that
+        cannot be used.
         """
         return await self._converse(text)
 
@@ -115,22 +119,36 @@ class Agent:
     async def _converse(self, text: str, listener: Listener | None = None) -> Reply:
         text = plain_text(text)
         async with self._one_at_a_time:
-            self._unfinished = None  # also if this turn is cancelled: an older one is not the last any more
-            self._turns += 1
-            self._effects.new_turn()
-            turn = self._turn(text, first=self._turns == 1)
+            turn = self._turn(text)
             turn.listener = listener
-            self._history.add_user(text)
+            await self._talk.begin(text, turn)
             return await self._answer(turn)
 
-    async def resume(self, handle: str) -> Reply:
-        """Go on with the last turn, from where it stood, with fresh bounds; no tool is run twice. Raises ResumeRefusedError."""
+    async def resume(self, handle: str, *, approve: bool | None = None, reason: str = "") -> Reply:
+        """Go on with the last turn, from where it stood, with fresh bounds; no tool is run twice.
+
+        `approve` decides about the call that a paused turn waits for; the `reason` of a refusal is told to the model. A handle works once,
+        in any process that shares the checkpoints. Raises ResumeRefusedError.
+        """
         async with self._one_at_a_time:
-            if self._unfinished is None or self._unfinished.handle != handle:
-                raise ResumeRefusedError("This handle names no unfinished turn; only the last turn can be resumed, and only once.")
-            unfinished, self._unfinished = self._unfinished, None
-            self._history.rollback(unfinished.stood_at)
-            return await self._answer(self._turn(unfinished.text))
+            deadline = Deadline.after(self.bounds.seconds)
+            progress = await self._talk.claim(handle, deadline)
+            turn = self._resumed(progress)
+            if approve is not None and progress.waiting is not None:
+                turn.decide(progress.waiting, Decision(approve, reason))
+            try:
+                await turn.save()
+            except TakenOverError as error:
+                raise ResumeRefusedError(f"This handle was used already: {error}.") from error
+            return await self._answer(turn)
+
+    async def unfinished(self) -> str | None:
+        """The handle of this conversation's last turn if it did not complete, as the store has it: also of one that a crash cut.
+
+        Whoever resumes with it takes the turn over: a worker that still runs it stops before its next step. None if there is nothing to
+        resume. Raises StoreAwayError, and ResumeRefusedError for a checkpoint that cannot be used.
+        """
+        return await self._talk.unfinished(Deadline.after(self.bounds.seconds))
 
     async def aclose(self) -> None:
         """Close the connections to the models."""
@@ -142,40 +160,81 @@ class Agent:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self.aclose()
 
-    def _turn(self, text: str, *, first: bool = False) -> Turn:
-        return Turn(
+    def _turn(self, text: str) -> Turn:
+        turn = Turn(
             text=text,
-            first=first,
+            first=False,
             tenant=self.tenant,
-            history=self._history,
-            effects=self._effects,
+            history=self._talk.history,
+            effects=self._talk.effects,
             deadline=Deadline.after(self.bounds.seconds),
             spending=Spending(self.bounds),
         )
 
+        async def save() -> None:
+            await self._talk.save(turn, progress_of(turn, len(turn.history)))
+
+        turn.save = save
+        return turn
+
+    def _resumed(self, progress: Progress) -> Turn:
+        """The turn as it stood. Tools that were withdrawn are offered again, unless their breakers are open in this process."""
+        turn = self._turn(progress.text)
+        turn.before = progress.usage
+        turn.steps = list(progress.steps)
+        turn.withdrawn = {name: why for name, why in progress.withdrawn.items() if name in self._toolbox.broken}
+        turn.failed = dict(progress.failed)
+        turn.used, turn.succeeded, turn.questioned = set(progress.used), set(progress.succeeded), set(progress.questioned)
+        turn.observed, turn.decisions = dict(progress.observed), dict(progress.decisions)
+        turn.seen = Counter()
+        return turn
+
     async def _answer(self, turn: Turn) -> Reply:
         with telemetry.run(self.name, self.conversation) as told:
             try:
-                given = await self._pipeline.answer(turn)
-            finally:
-                self._history.close(CUT)
-            if given is None or given.layer not in BY_A_MODEL:
-                turn.problem = turn.problem or self._chain.left_alone()
-            reply = self._reply(turn, given)
+                reply = await self._reply(turn, *await self._given(turn))
+            except TakenOverError as error:
+                reply = self._said(turn, Given(STOPPED, "", "full", 0.0), "failed", error)
             told.ended(reply)
             return reply
 
-    def _reply(self, turn: Turn, given: Given | None) -> Reply:
-        status = _status(turn, given)
-        handle = None if status == "complete" else f"{self.conversation}.{self._turns}.{len(self._history)}"
-        self._unfinished = None if handle is None else _Unfinished(handle, turn.text, len(self._history))
+    async def _given(self, turn: Turn) -> tuple[Given | None, PausedError | None, int]:
+        """What the pipeline gives, or the pause, and where the history stood. Raises TakenOverError."""
+        given, paused, closing = None, None, CUT
+        try:
+            given = await self._pipeline.answer(turn)
+        except PausedError as error:
+            paused, closing = error, NOT_RUN
+        finally:
+            stood_at = len(turn.history)
+            turn.history.close(closing)
+        return given, paused, stood_at
+
+    async def _reply(self, turn: Turn, given: Given | None, paused: PausedError | None, stood_at: int) -> Reply:
+        if given is None or given.layer not in BY_A_MODEL:
+            turn.problem = turn.problem or self._chain.left_alone()
+        status = "paused" if paused else _status(turn, given)
         if given is None:
-            why = turn.problem or "nothing that could answer was well"
+            why = f"it needs somebody's approval: {paused.request}" if paused else turn.problem or "nothing that could answer was well"
             given = Given(with_notes(f"I could not finish this: {why}", turn), "", "full", 0.0)
         if given.said:
-            self._history.add_assistant(given.said)
+            turn.history.add_assistant(given.said)
         if self._cache is not None and status == "complete" and turn.first and self._toolbox.cacheable(turn):
             self._cache.put(self.tenant, turn.text, given.text)
+        waiting = paused.request if paused else None
+        progress = None if status == "complete" else progress_of(turn, stood_at, waiting)
+        handle = await self._talk.end(turn, progress)
+        return self._said(turn, given, status, paused or turn.problem or _failure(turn), handle, waiting)
+
+    def _said(
+        self,
+        turn: Turn,
+        given: Given,
+        status: Status,
+        error: AgentlabError | None,
+        handle: str | None = None,
+        waiting: ApprovalRequest | None = None,
+    ) -> Reply:
         effects = turn.effects.this_turn
         return Reply(
             text=given.text,
@@ -185,9 +244,11 @@ class Agent:
             effects=tuple(dict.fromkeys(effect.tool for effect in effects)),
             unconfirmed=tuple(dict.fromkeys(effect.tool for effect in effects if effect.state == "unknown")),
             steps=tuple(turn.steps),
-            usage=turn.spending.usage,
+            usage=turn.usage,
             resume=handle,
-            error=turn.problem or _failure(turn),
+            waiting=waiting,
+            without=tuple(sorted(turn.without)),
+            error=error,
         )
 
 

@@ -68,6 +68,14 @@ class Usage:
         """Input and output tokens together."""
         return self.input_tokens + self.output_tokens
 
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.money + other.money,
+            self.estimated or other.estimated,
+        )
+
 
 @dataclass(slots=True)
 class Spending:

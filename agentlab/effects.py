@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -22,13 +23,14 @@ def effect_key(run: str, tool: str, arguments: Mapping[str, Any], n: int) -> str
 
 @dataclass(slots=True)
 class Effect:
-    """One effect that a run asked for."""
+    """One effect that a run asked for. `arguments` are plain JSON, `result` is what the model was shown, `turn` the last that wanted it."""
 
     tool: str
     arguments: Mapping[str, Any]
     key: str
     state: EffectState = "asked"
-    result: Any = None
+    result: str = ""
+    turn: int = 0
 
     def __str__(self) -> str:
         return f"{self.tool}({', '.join(f'{name}={value}' for name, value in self.arguments.items())})"
@@ -43,44 +45,52 @@ class Effects:
     """
 
     run: str
-    _open: dict[str, Effect] = field(default_factory=dict)
-    _confirmed: dict[str, int] = field(default_factory=dict)
-    _turn: list[Effect] = field(default_factory=list)
+    turn: int = 0
+    known: list[Effect] = field(default_factory=list)
 
     def new_turn(self) -> None:
         """A new user's turn begins: what was confirmed before may be asked for again."""
-        self._turn = []
+        self.turn += 1
 
     def begin(self, tool: str, arguments: Mapping[str, Any]) -> Effect:
         """The effect of this call: the same one, with the same key, until it is confirmed."""
-        name = canonical([tool, arguments])
-        effect = self._open.get(name)
+        same = self._same(tool, arguments)
+        effect = next((known for known in same if known.state != "done"), None)
         if effect is None:
-            key = effect_key(self.run, tool, arguments, self._confirmed.get(name, 0))
-            effect = self._open[name] = Effect(tool, dict(arguments), key)
-        if effect not in self._turn:
-            self._turn.append(effect)
+            plain = json.loads(canonical(arguments))
+            effect = Effect(tool, plain, effect_key(self.run, tool, plain, len(same)))
+            self.known.append(effect)
+        effect.turn = self.turn
         return effect
 
-    def confirm(self, effect: Effect, result: Any) -> None:
+    def confirm(self, effect: Effect, result: str) -> None:
         """The tool completed: the effect happened."""
-        name = canonical([effect.tool, effect.arguments])
         effect.state, effect.result = "done", result
-        if self._open.pop(name, None) is not None:
-            self._confirmed[name] = self._confirmed.get(name, 0) + 1
 
     def done_this_turn(self, tool: str, arguments: Mapping[str, Any]) -> Effect | None:
         """The same effect, if it was confirmed in this turn already."""
-        name = canonical([tool, arguments])
-        return next((e for e in self._turn if e.state == "done" and canonical([e.tool, e.arguments]) == name), None)
+        return next((known for known in self._same(tool, arguments) if known.state == "done" and known.turn == self.turn), None)
+
+    def last(self, tool: str, arguments: Mapping[str, Any]) -> Effect | None:
+        """The newest effect of this very call, of this or an earlier turn, that happened or may have happened."""
+        happened = [known for known in self._same(tool, arguments) if known.state in {"done", "unknown"}]
+        return happened[-1] if happened else None
 
     @property
     def none_ever(self) -> bool:
         """Whether it is certain that nothing was changed in the whole conversation."""
-        pending = any(effect.state == "unknown" for effect in self._open.values())
-        return not self._confirmed and not pending
+        return all(known.state in {"asked", "refused"} for known in self.known)
 
     @property
     def this_turn(self) -> tuple[Effect, ...]:
         """Effects of this turn that happened or may have, in order."""
-        return tuple(effect for effect in self._turn if effect.state in {"done", "unknown"})
+        return tuple(known for known in self.known if known.turn == self.turn and known.state in {"done", "unknown"})
+
+    def _same(self, tool: str, arguments: Mapping[str, Any]) -> list[Effect]:
+        name = _name(tool, arguments)
+        return [known for known in self.known if known.tool == tool and _name(tool, known.arguments) == name]
+
+
+def _name(tool: str, arguments: Mapping[str, Any]) -> str:
+    """Equal for equal calls, whether their arguments were kept as JSON in between or not."""
+    return canonical([tool, json.loads(canonical(arguments))])

@@ -9,10 +9,16 @@ AgentlabError
 ├── InvalidArgumentsError     a model's arguments for a tool cannot be used
 ├── InvalidResultError        a tool returned what its annotation does not allow
 ├── ToolRefusedError          raised by a tool's author: refused, nothing was done
+├── ToolBusyError            as many calls of a tool as may run at a time have not come back; this one was not made
 ├── BreakerOpenError          a circuit breaker let no call through
 ├── BoundExceededError        a bound of the run was reached: steps, tokens, money or time
 ├── UnsupportedContentError   what the agent was given is no text: an image, a sound, a file
 ├── MissingExtraError         a provider's SDK is not installed; names the extra that installs it
+├── RunStoppedError           the turn ends here, whatever layers are left
+│   ├── PausedError           a call waits for somebody's approval
+│   └── TakenOverError        another worker has resumed this conversation
+├── StoreAwayError            a store did not answer, or not in time
+├── ConflictError             a store holds another version than was expected
 ├── UnexpectedError           a layer broke in a way that it must not: a bug, its cause attached
 └── ResumeRefusedError        the handle names no turn that can be resumed
 """
@@ -20,7 +26,10 @@ AgentlabError
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from agentlab.approval import ApprovalRequest
 
 __all__ = [
     "AgentlabError",
@@ -30,12 +39,18 @@ __all__ = [
     "BreakerOpenError",
     "CallFailedError",
     "Category",
+    "ConflictError",
     "InvalidAnswerError",
     "InvalidArgumentsError",
     "InvalidResultError",
     "MissingExtraError",
     "ModelFailedError",
+    "PausedError",
     "ResumeRefusedError",
+    "RunStoppedError",
+    "StoreAwayError",
+    "TakenOverError",
+    "ToolBusyError",
     "ToolFailedError",
     "ToolRefusedError",
     "UnexpectedError",
@@ -122,6 +137,10 @@ class ToolRefusedError(AgentlabError):
     """Raise this in a tool to refuse a call: nothing was done, trying again is pointless, and the text is for the model to read."""
 
 
+class ToolBusyError(AgentlabError):
+    """As many calls of a tool as may run at a time have not come back; this one was not made."""
+
+
 class BreakerOpenError(AgentlabError):
     """A circuit breaker let no call through; `seconds` until it lets a probe through."""
 
@@ -145,6 +164,30 @@ class UnsupportedContentError(AgentlabError):
 
 class MissingExtraError(AgentlabError):
     """A provider's SDK is not installed; the sentence names the extra that installs it."""
+
+
+class RunStoppedError(AgentlabError):
+    """The turn ends here: no lower layer may go on with it."""
+
+
+class PausedError(RunStoppedError):
+    """A call waits for somebody's approval; `request` says which."""
+
+    def __init__(self, request: ApprovalRequest) -> None:
+        super().__init__(f"{request} waits for approval")
+        self.request = request
+
+
+class TakenOverError(RunStoppedError):
+    """Another worker has resumed this conversation; this one may do nothing more in it."""
+
+
+class StoreAwayError(AgentlabError):
+    """A store did not answer, or not in time."""
+
+
+class ConflictError(AgentlabError):
+    """A store holds another version than was expected: somebody else has written meanwhile."""
 
 
 class UnexpectedError(AgentlabError):

@@ -11,7 +11,7 @@ from typing import Any
 from agentlab.errors import UnsupportedContentError
 from agentlab.text import clean, cut
 
-__all__ = ["MINTED", "History", "Message", "StoredCall", "arguments_of", "instructions_of", "plain_text", "private_of"]
+__all__ = ["MINTED", "History", "Kept", "Message", "StoredCall", "arguments_of", "instructions_of", "plain_text", "private_of"]
 
 Message = dict[str, Any]
 """One message in OpenAI's chat format, with two members of our own that each provider reads or leaves out: `failed` on a tool's result
@@ -41,6 +41,14 @@ class StoredCall:
         if self.private is not None:
             message["private"] = self.private
         return message
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A history as it is kept: its messages, and how many ids were made for calls that had none."""
+
+    messages: list[Message]
+    minted: int
 
 
 class History:
@@ -82,6 +90,27 @@ class History:
             self._minted += 1
             call_id = f"{MINTED}{self._minted}"
         return StoredCall(call_id, NOT_IN_NAMES.sub("_", call.name)[:64] or "unnamed", call.arguments, call.private)
+
+    def open_calls(self) -> list[StoredCall]:
+        """The calls of the last answer that have no result yet."""
+        last = self._last("assistant")
+        answered = {message["tool_call_id"] for message in self._messages[last:] if message["role"] == "tool"}
+        calls = self._messages[last].get("tool_calls", ()) if self._messages else ()
+        return [
+            StoredCall(call["id"], call["function"]["name"], call["function"]["arguments"]) for call in calls if call["id"] not in answered
+        ]
+
+    @property
+    def kept(self) -> Kept:
+        """All of it, as JSON."""
+        return Kept(self._messages, self._minted)
+
+    def restore(self, kept: Kept) -> None:
+        """Take the place of another one. Raises ValueError if no history can look like this."""
+        calls: set[str] = set()
+        for message in kept.messages:
+            _check(message, calls)
+        self._messages, self._minted = list(kept.messages), kept.minted
 
     def rollback(self, length: int) -> None:
         """Forget everything after the first `length` messages."""
@@ -141,3 +170,33 @@ def private_of(kept: Message, identity: str) -> Any:
 def arguments_of(call: Message) -> Any:
     """A call's arguments as an object."""
     return json.loads(call["function"]["arguments"])
+
+
+def _check(message: Message, calls: set[str]) -> None:
+    """Raise ValueError if it is no message that may follow these open calls; note what it opens and closes."""
+    role, content = message.get("role"), message.get("content")
+    if role not in {"user", "assistant", "tool"} or not (isinstance(content, str) or (content is None and role == "assistant")):
+        raise ValueError("a message of no known kind")
+    if role == "tool":
+        if message.get("tool_call_id") not in calls:
+            raise ValueError("a result without its call")
+        calls.discard(message["tool_call_id"])
+    _check_private(message)
+    asked = message.get("tool_calls", [])
+    if not isinstance(asked, list):
+        raise ValueError("calls of no known kind")  # noqa: TRY004  # one kind of error for one kind of problem
+    for call in asked:
+        function = call.get("function") if isinstance(call, dict) else None
+        wanted = (call.get("id"), function.get("name"), function.get("arguments")) if isinstance(function, dict) else (None,)
+        if not all(isinstance(text, str) for text in wanted):
+            raise ValueError("a call of no known kind")
+        if not isinstance(json.loads(call["function"]["arguments"]), dict):  # raises a ValueError itself
+            raise ValueError("a call whose arguments are no object")  # noqa: TRY004  # as above
+        _check_private(call)
+        calls.add(call["id"])
+
+
+def _check_private(kept: Message) -> None:
+    private = kept.get("private")
+    if private is not None and not (isinstance(private, dict) and {"of", "note"} <= private.keys()):
+        raise ValueError("a private note of no known kind")

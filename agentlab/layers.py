@@ -11,7 +11,7 @@ from typing import ClassVar
 from agentlab import telemetry
 from agentlab.bounds import within
 from agentlab.cache import ResponseCache
-from agentlab.errors import AllModelsFailedError, BoundExceededError, UnexpectedError
+from agentlab.errors import AllModelsFailedError, BoundExceededError, RunStoppedError, UnexpectedError
 from agentlab.notes import with_notes
 from agentlab.react import React
 from agentlab.result import LayerName
@@ -170,7 +170,7 @@ class Pipeline:
         self._layers = tuple(layers)
 
     async def answer(self, turn: Turn) -> Given | None:
-        """The first answer of a healthy layer; None only if no layer had one. Only cancellation gets out."""
+        """The first answer of a healthy layer; None only if no layer had one. Only RunStoppedError and cancellation get out."""
         for layer in self._layers:
             said = await self._ask(layer, turn)
             if said is not None:
@@ -186,6 +186,8 @@ class Pipeline:
                 return await layer.answer(turn)
         except (AllModelsFailedError, BoundExceededError) as problem:
             turn.problem = problem
+        except RunStoppedError:
+            raise
         except Exception as error:  # noqa: BLE001  # not swallowed: it is the reply's error, and the status is `failed`
             turn.problem = UnexpectedError(f"The layer {layer.name} broke ({type(error).__name__})")
             turn.problem.__cause__ = error

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from agentlab import telemetry
-from agentlab.answers import Answer
+from agentlab.answers import Answer, RequestedCall
 from agentlab.chain import Asking, ModelChain
 from agentlab.errors import BoundExceededError, ModelFailedError
 from agentlab.events import Screen, ToolCalled, ToolReturned
@@ -14,8 +15,8 @@ from agentlab.history import StoredCall
 from agentlab.models import Model, Request
 from agentlab.result import Action, Step
 from agentlab.text import canonical
-from agentlab.toolbox import Observation, Planned, Toolbox
-from agentlab.turn import Turn
+from agentlab.toolbox import Planned, Toolbox
+from agentlab.turn import Observation, Turn
 
 __all__ = ["React"]
 
@@ -42,12 +43,21 @@ class React:
         Raises AllModelsFailedError or BoundExceededError.
         """
         withdrawn = len(turn.withdrawn)
+        await self._go_on(turn)
         while True:
             text = await self._step(turn)
             if text is not None:
                 return text
             if stop_when_withdrawn and len(turn.withdrawn) > withdrawn:
                 return None
+
+    async def _go_on(self, turn: Turn) -> None:
+        """Run the calls that were asked for before the turn was cut, and did not come to an end."""
+        open_calls = turn.history.open_calls()
+        if open_calls:
+            planned = [self.toolbox.plan(RequestedCall(call.id, call.name, call.arguments), turn) for call in open_calls]
+            step = turn.steps[-1] if turn.steps else Step("", "", 0.0, 0)
+            await self._run(open_calls, planned, step, turn)
 
     async def _step(self, turn: Turn) -> str | None:
         turn.spending.step()
@@ -115,15 +125,19 @@ class React:
         planned = list({(plan.call.id, plan.signature): plan for plan in planned}.values())
         asked = [_stored(plan, model) for plan in planned]
         stored = turn.history.add_assistant(answer.text, asked, private=_private(answer.private, model))
+        turn.observed = {call.id: SURPLUS for call in stored[MOST_CALLS:]}
+        await self._run(stored, planned, step, turn)
+
+    async def _run(self, stored: Sequence[StoredCall], planned: Sequence[Planned], step: Step, turn: Turn) -> None:
         for plan in planned[:MOST_CALLS] if turn.listener else ():
             turn.tell(ToolCalled(plan.call.name, plan.arguments, turn.spending.steps))
-        found = await self.toolbox.run_all(planned[:MOST_CALLS], turn)
-        found += [SURPLUS] * (len(planned) - len(found))
-        for call, plan, observation in zip(stored, planned, found, strict=True):
-            turn.history.add_result(call.id, observation.text, failed=bool(observation.error))
-            action = Action(plan.call.name, plan.arguments, observation.text, observation.error, observation.seconds)
-            step.actions.append(action)
-            turn.tell(ToolReturned(action.tool, action.error, action.seconds, turn.spending.steps))
+        await self.toolbox.run_all({call.id: plan for call, plan in zip(stored, planned, strict=True)}, turn)
+        for call, plan in zip(stored, planned, strict=True):
+            found = turn.observed.pop(call.id)
+            turn.history.add_result(call.id, found.text, failed=bool(found.error))
+            step.actions.append(Action(plan.call.name, plan.arguments, found.text, found.error, found.seconds, found.by))
+            turn.tell(ToolReturned(plan.call.name, found.error, found.seconds, turn.spending.steps))
+        await turn.save()
 
     def _watch_circles(self, planned: list[Planned], model: Model, turn: Turn) -> None:
         """A model that makes the same call again and again, or goes back and forth, is set aside; the last one left must answer now.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from agentlab.approval import ApprovalRequest
 from agentlab.bounds import Usage
 from agentlab.errors import AgentlabError
 
@@ -12,18 +13,23 @@ __all__ = ["Action", "LayerName", "Reply", "Status", "Step"]
 
 LayerName = Literal["full", "reduced", "cached", "static", "safety_net"]
 
-Status = Literal["complete", "degraded", "incomplete", "timeout", "budget_exceeded", "max_steps_exceeded", "plan_rejected", "failed"]
+Status = Literal[
+    "complete", "degraded", "paused", "incomplete", "timeout", "budget_exceeded", "max_steps_exceeded", "plan_rejected", "failed"
+]
+"""How a turn ended. `paused`: a call waits for somebody's approval. All but `complete` can be resumed."""
 
 
 @dataclass(slots=True)
 class Action:
-    """One tool call of a step. `seconds` is how long it took, retries included; `error` is empty if it succeeded."""
+    """One tool call of a step. `seconds` is how long it took, retries included; `error` is empty if it succeeded; `by` names the fallback
+    tool that gave the observation, if one did."""
 
     tool: str
     input: dict[str, Any]
     observation: str = ""
     error: str = ""
     seconds: float = 0.0
+    by: str = ""
 
 
 @dataclass(slots=True)
@@ -55,6 +61,10 @@ class Reply:
     steps: tuple[Step, ...] = ()
     usage: Usage = field(default_factory=Usage)
     resume: str | None = None
+    waiting: ApprovalRequest | None = None
+    """The call that waits for approval, if the turn is paused."""
+    without: tuple[str, ...] = ()
+    """Parts of the runtime that were away: without `checkpoints` the turn cannot be resumed in another process."""
     error: AgentlabError | None = None
     """Why the turn did not complete, if it did not."""
 

@@ -12,14 +12,14 @@ from tenacity import AsyncRetrying, RetryCallState
 
 from agentlab.bounds import Deadline
 from agentlab.classify import Classified, classify
-from agentlab.errors import BoundExceededError, BreakerOpenError, Category
+from agentlab.errors import BoundExceededError, BreakerOpenError, Category, RunStoppedError
 from agentlab.retry_after import retry_after
 
 __all__ = ["MODEL_POLICIES", "TOOL_POLICIES", "Failure", "GaveUpError", "Policies", "Policy", "call_with_retries", "delay"]
 
 T = TypeVar("T")
 
-PASSING = (BoundExceededError, BreakerOpenError)
+PASSING = (BoundExceededError, BreakerOpenError, RunStoppedError)
 """What is not an attempt's failure."""
 
 
@@ -118,7 +118,7 @@ async def call_with_retries(
     """The result of the first `attempt` that succeeds; raises GaveUpError with every failure when trying again is not allowed.
 
     A delay that would reach the deadline is not begun: the call gives up at once, so that a fallback still has the time. `go_on` may stop
-    after a failure. BoundExceededError, cancellation, and BreakerOpenError before any failure pass through as they are.
+    after a failure. BoundExceededError, RunStoppedError, cancellation, and BreakerOpenError before any failure pass through as they are.
     """
     attempts = _Attempts(policies, deadline, go_on)
 
@@ -128,7 +128,7 @@ async def call_with_retries(
     tries = AsyncRetrying(sleep=asyncio.sleep, retry=attempts.again, wait=attempts.wait, stop=attempts.stop)
     try:
         return await tries(once)
-    except BoundExceededError:
+    except (BoundExceededError, RunStoppedError):
         raise
     except Exception as error:
         if not attempts.failures:

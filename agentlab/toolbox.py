@@ -1,4 +1,4 @@
-"""Running tool calls: validated, timed, retried by category, behind a breaker each, effects at most once. A failure is an observation."""
+"""An agent's tools: calls are read, asked about where they must be, and run to observations. A failure is an observation, too."""
 
 from __future__ import annotations
 
@@ -6,37 +6,27 @@ import asyncio
 import dataclasses
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from agentlab import telemetry
 from agentlab.answers import RequestedCall
+from agentlab.approval import ApprovalHook, ApprovalRequest, Decision, decided_by
 from agentlab.arguments import parse_arguments
-from agentlab.bounds import Deadline, within
-from agentlab.breaker import Breaker, BreakerPolicy, Permit
-from agentlab.classify import classify
+from agentlab.breaker import BreakerPolicy
 from agentlab.effects import Effect
-from agentlab.errors import BreakerOpenError, InvalidArgumentsError, ToolFailedError, ToolRefusedError
-from agentlab.retry import TOOL_POLICIES, Failure, GaveUpError, call_with_retries
+from agentlab.errors import BoundExceededError, InvalidArgumentsError, PausedError, ToolFailedError, ToolRefusedError
+from agentlab.execution import ToolRunner
+from agentlab.shown import shown
 from agentlab.text import as_text, canonical, clean, cut
-from agentlab.tools import KEY, Tool
-from agentlab.turn import FailedCall, Turn
+from agentlab.tools import Tool
+from agentlab.turn import FailedCall, Observation, Turn
 
-__all__ = ["Observation", "Planned", "Toolbox"]
+__all__ = ["Planned", "Toolbox"]
 
-LONGEST_RESULT = 20_000
-"""Characters of a tool result that reach the model."""
 LONGEST_PROBLEM = 2_000
 """Characters of a refusal, or of what is wrong with arguments, that reach the model."""
-SHARE = 0.7
-"""Part of the remaining time that tool calls may use; the model still has to answer."""
-REASONS = {
-    "rate_limit": "it is asked too often",
-    "auth": "access was refused",
-    "budget": "its quota is used up",
-    "permanent": "it refused the request",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,29 +49,31 @@ class Planned:
         return f"{self.call.id} {self.signature}" if self.tool and self.tool.repeatable else self.signature
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """What came of a call: `text` for the model, `error` a sentence for people (empty on success)."""
-
-    text: str
-    error: str = ""
-    seconds: float = 0.0
-
-
 class Toolbox:
     """An agent's tools with their breakers. Raises ValueError if two share a name, TypeError if a signature makes no schema."""
 
-    def __init__(self, tools: Sequence[Tool], policy: BreakerPolicy | None = None) -> None:
-        self._tools = {tool.name: tool for tool in tools}
-        if len(self._tools) != len(tools):
-            raise ValueError("Two tools have the same name; the model could not tell them apart.")
-        self._schemas = {tool.name: tool.schema for tool in tools}
-        self._breakers = {name: Breaker(f"tool:{name}", policy, telemetry.breaker_changed) for name in self._tools}
+    def __init__(self, tools: Sequence[Tool], policy: BreakerPolicy | None = None, approve: ApprovalHook | None = None) -> None:
+        self._policy = policy
+        self._approve = approve
+        self._tools: dict[str, Tool] = {}
+        self._schemas: dict[str, dict[str, Any]] = {}
+        self._runners: dict[str, ToolRunner] = {}
+        self.add(tools)
+
+    def add(self, tools: Sequence[Tool]) -> None:
+        """Offer more tools."""
+        for tool in tools:
+            if tool.name in self._tools:
+                raise ValueError(f"Two tools have the same name, {tool.name!r}; the model could not tell them apart.")
+            self._schemas[tool.name] = tool.schema
+            self._tools[tool.name] = tool
+        for tool in [*tools, *(tool.fallback for tool in tools if tool.fallback)]:
+            self._runners.setdefault(tool.name, ToolRunner(tool, self._policy))
 
     @property
     def broken(self) -> list[str]:
-        """Tools whose breaker is open now. One that is being probed is not broken."""
-        return [name for name, breaker in self._breakers.items() if breaker.state == "open"]
+        """Tools whose breaker is open now, their fallbacks' too. One that is being probed is not broken."""
+        return [tool.name for tool in self._tools.values() if self._open(tool) and not (tool.fallback and not self._open(tool.fallback))]
 
     def offered(self, without: Sequence[str] = ()) -> list[dict[str, Any]]:
         """The schemas of the tools that a model may call."""
@@ -104,143 +96,153 @@ class Toolbox:
             return Planned(call, problem=cut(str(error), LONGEST_PROBLEM))
         return Planned(call, tool, arguments)
 
-    async def run_all(self, planned: Sequence[Planned], turn: Turn) -> list[Observation]:
-        """Run the calls of one answer: reads side by side, all in order as soon as one writes.
+    async def run_all(self, calls: Mapping[str, Planned], turn: Turn) -> None:
+        """Run the calls of one answer, by their ids, into `turn.observed`: reads side by side, all in order as soon as one writes.
 
-        Equal calls run once, unless the tool is repeatable.
+        What was observed already is not run again; equal calls run once, unless the tool is repeatable. Raises PausedError at a call that
+        waits for approval, and TakenOverError; only they and cancellation get out.
         """
-        unique = {plan.wanted: plan for plan in planned}
-        if any(plan.tool is not None and plan.tool.writes for plan in unique.values()):
-            found = [await self.run(plan, turn) for plan in unique.values()]
+        first: dict[str, str] = {}
+        for call_id, plan in calls.items():
+            if plan.tool is None:
+                turn.observed.setdefault(call_id, Observation(json.dumps({"error": plan.problem}), plan.problem))
+            first.setdefault(plan.wanted, call_id)
+        waiting = {call_id: calls[call_id] for call_id in first.values() if call_id not in turn.observed}
+        if any(plan.tool is not None and (plan.tool.writes or plan.tool.approval) for plan in waiting.values()):
+            for call_id, plan in waiting.items():
+                await self.run(call_id, plan, turn)
         else:
-            found = list(await asyncio.gather(*(self.run(plan, turn) for plan in unique.values())))
-        observed = dict(zip(unique, found, strict=True))
-        return [observed[plan.wanted] for plan in planned]
+            await asyncio.gather(*(self.run(call_id, plan, turn) for call_id, plan in waiting.items()))
+        for call_id, plan in calls.items():
+            turn.observed.setdefault(call_id, turn.observed[first[plan.wanted]])
 
-    async def run(self, planned: Planned, turn: Turn) -> Observation:
-        """Run a planned call to an observation; only cancellation gets out."""
-        if planned.tool is None:
+    async def run(self, call_id: str, planned: Planned, turn: Turn) -> Observation:
+        """Run a planned call to an observation, which is kept at once if the tool writes. What gets out: see `run_all`."""
+        tool = planned.tool
+        if tool is None:
             return Observation(json.dumps({"error": planned.problem}), planned.problem)
         began = time.monotonic()
-        with telemetry.tool(planned.tool.name, planned.call.id) as told:
-            text, error = await self._observed(planned.tool, planned, turn)
-            told.observed(planned.arguments, text, error)
-        return Observation(text, error, time.monotonic() - began)
+        found = await self._withheld(call_id, tool, planned, turn)
+        if found is None:
+            with telemetry.tool(tool.name, planned.call.id) as told:
+                found = await self._observed(tool, planned, turn)
+                told.observed(planned.arguments, found.text, found.error)
+        turn.observed[call_id] = dataclasses.replace(found, seconds=time.monotonic() - began)
+        if tool.writes:
+            await turn.save()
+        return turn.observed[call_id]
 
-    async def _observed(self, tool: Tool, planned: Planned, turn: Turn) -> tuple[str, str]:
+    async def _withheld(self, call_id: str, tool: Tool, planned: Planned, turn: Turn) -> Observation | None:
+        """What the model is told instead of a result, if the call is not to be run: it was made before, or somebody refused it."""
         turn.used.add(tool.name)
-        effect = self._effect(tool, planned.arguments, turn)
-        if effect is not None and effect.state == "done":
-            return f"This was done already in this turn, and is not done again. Its result: {_shown(effect.result, tool.name)}", ""
-        try:
-            result = await self._retried(tool, planned, effect, turn)
-        except ToolRefusedError as refusal:
-            return json.dumps({"error": cut(clean(as_text(refusal)), LONGEST_PROBLEM)}), ""
-        except ToolFailedError as failure:
-            self._note(planned, failure, turn)
-            return json.dumps({"error": failure.sentence}), failure.sentence
-        if effect is not None:
-            turn.effects.confirm(effect, result)
-        turn.failed.pop(planned.signature, None)
-        turn.succeeded.add(tool.name)
-        return _shown(result, tool.name), ""
-
-    def _effect(self, tool: Tool, arguments: dict[str, Any], turn: Turn) -> Effect | None:
-        if not tool.writes:
+        told = _doubt(tool, planned, turn)
+        if told or not tool.needs_approval(planned.arguments):
+            return Observation(told) if told else None
+        decision = await self._decided(call_id, tool, planned, turn)
+        if decision.approved:
             return None
-        done = None if tool.repeatable else turn.effects.done_this_turn(tool.name, arguments)
-        return done or turn.effects.begin(tool.name, arguments)
+        reason = f" and said: {cut(clean(decision.reason), LONGEST_PROBLEM)}" if decision.reason else ""
+        return Observation(json.dumps({"error": f"A person refused this call{reason}. It was not run; do not make it again."}))
 
-    def _note(self, planned: Planned, failure: ToolFailedError, turn: Turn) -> None:
-        """Remember the failure, and withdraw the tool if its breaker is open now (another call's probe may be under way)."""
+    async def _decided(self, call_id: str, tool: Tool, planned: Planned, turn: Turn) -> Decision:
+        """A person's decision. Raises PausedError if there is none, and BoundExceededError if the hook takes longer than there is time."""
+        request = ApprovalRequest(call_id, tool.name, json.loads(canonical(planned.arguments)))
+        known = turn.decisions.get(call_id) or turn.decisions.get(request.signature)
+        if known is not None:
+            return known
+        found = await self._asked(request, turn)
+        if found is None:
+            raise PausedError(request)
+        turn.decide(request, found)
+        return found
+
+    async def _asked(self, request: ApprovalRequest, turn: Turn) -> Decision | None:
+        if self._approve is None:
+            return None
+        try:
+            return await decided_by(self._approve, request, turn.deadline.remaining)
+        except TimeoutError as error:
+            raise BoundExceededError("seconds", f"Nobody decided about {request.tool} in time") from error
+        except Exception as error:  # whatever a hook raises, nobody has said yes: the run waits for somebody
+            raise PausedError(request) from error
+
+    async def _observed(self, tool: Tool, planned: Planned, turn: Turn) -> Observation:
+        try:
+            return await self._result(tool, planned.arguments, planned.call.id, turn, planned.signature)
+        except ToolRefusedError as refusal:
+            return _refusal(refusal)
+        except ToolFailedError as failure:
+            return await self._fallen_back(tool, planned, failure, turn) or self._failure(planned, failure, turn)
+
+    async def _result(self, tool: Tool, arguments: dict[str, Any], call_id: str, turn: Turn, signature: str) -> Observation:
+        """Raises ToolFailedError or ToolRefusedError."""
+        effect = turn.effects.begin(tool.name, arguments) if tool.writes else None
+        text = shown(await self._runners[tool.name].run(arguments, call_id, effect, turn), tool.name)
+        if effect is not None:
+            turn.effects.confirm(effect, text)
+        turn.failed.pop(signature, None)
+        turn.succeeded.add(tool.name)
+        return Observation(text)
+
+    async def _fallen_back(self, tool: Tool, planned: Planned, failure: ToolFailedError, turn: Turn) -> Observation | None:
+        """What the tool's fallback came to; None if it has none, or what it gave up may have happened, or that failed as well."""
+        fallback = tool.fallback
+        if fallback is None or failure.outcome_unknown:
+            return None
+        try:
+            arguments = fallback.validate(planned.arguments)
+            found = await self._result(fallback, arguments, planned.call.id, turn, planned.signature)
+        except ToolRefusedError as refusal:
+            return _refusal(refusal)
+        except (InvalidArgumentsError, ToolFailedError):
+            return None  # the tool's own failure is what is told
+        turn.succeeded.add(tool.name)
+        return dataclasses.replace(found, by=fallback.name)
+
+    def _failure(self, planned: Planned, failure: ToolFailedError, turn: Turn) -> Observation:
+        """Remember the failure, and withdraw the tool if it is broken now (another call's probe may be under way)."""
         name = planned.call.name
         turn.failed[planned.signature] = FailedCall(name, failure.sentence)
-        if self._breakers[name].state == "open":
+        if name in self.broken:
             turn.withdrawn[name] = failure.sentence
+        return Observation(json.dumps({"error": failure.sentence}), failure.sentence)
 
-    async def _retried(self, tool: Tool, planned: Planned, effect: Effect | None, turn: Turn) -> Any:
-        """The checked result. Raises ToolFailedError or ToolRefusedError."""
-        breaker = self._breakers[tool.name]
-        deadline = turn.deadline.share(SHARE)
-
-        def go_on(failure: Failure) -> bool:
-            safe = effect is None or tool.keyed or failure.classified.unsent
-            return safe and breaker.admits and not isinstance(failure.error, ToolRefusedError)
-
-        try:
-            return await call_with_retries(
-                lambda: self._attempt(tool, planned, effect, deadline), policies=TOOL_POLICIES, deadline=deadline, go_on=go_on
-            )
-        except GaveUpError as error:
-            last = error.failures[-1]
-            if isinstance(last.error, ToolRefusedError):
-                raise last.error from None
-            raise _failed(tool, error.failures, effect) from last.error
-        except BreakerOpenError as error:
-            raise ToolFailedError(f"{tool.name} is unavailable: it failed repeatedly", category="transient", causes=(error,)) from error
-
-    async def _attempt(self, tool: Tool, planned: Planned, effect: Effect | None, deadline: Deadline) -> Any:
-        permit = await self._breakers[tool.name].admit(2 * tool.timeout)
-        telemetry.attempted(self._breakers[tool.name])
-        seconds = min(tool.timeout, max(deadline.remaining, 0.001))
-        before = effect.state if effect else "asked"
-        arguments = dict(planned.arguments)
-        if effect is not None:
-            effect.state = "unknown"
-            arguments[KEY] = effect.key
-        try:
-            result = tool.check(await within(seconds, tool.call(arguments, planned.call.id or None)))
-        except Exception as error:
-            await self._failed_attempt(error, permit, effect, was_unknown=before == "unknown", cut_short=seconds < tool.timeout)
-            raise
-        else:
-            await permit.succeed()
-            return result
-        finally:
-            await permit.release()
-
-    @staticmethod
-    async def _failed_attempt(error: Exception, permit: Permit, effect: Effect | None, *, was_unknown: bool, cut_short: bool) -> None:
-        found = classify(error)
-        refused = isinstance(error, ToolRefusedError)
-        if refused:
-            await permit.succeed()
-        elif found.counts and not (found.timed_out and cut_short):
-            await permit.fail()
-        certain = refused or found.unsent or found.declined
-        if effect is not None and certain and not was_unknown:
-            effect.state = "refused"
+    def _open(self, tool: Tool) -> bool:
+        return self._runners[tool.name].breaker.state == "open"
 
 
-def _failed(tool: Tool, failures: list[Failure], effect: Effect | None) -> ToolFailedError:
-    last = failures[-1]
-    reason = "it did not answer in time" if last.classified.timed_out else REASONS.get(last.classified.category, "it failed")
-    sentence = f"{tool.name} is unavailable: {reason} (tried {len(failures)} times)"
-    unknown = effect is not None and effect.state == "unknown"
-    if unknown:
-        sentence += ". It may have gone through all the same: say neither that it did nor that it did not"
-    return ToolFailedError(
-        sentence, category=last.classified.category, causes=tuple(failure.error for failure in failures), outcome_unknown=unknown
+def _refusal(refusal: ToolRefusedError) -> Observation:
+    return Observation(json.dumps({"error": cut(clean(as_text(refusal)), LONGEST_PROBLEM)}))
+
+
+def _doubt(tool: Tool, planned: Planned, turn: Turn) -> str:
+    """What the model is told of a write that has happened, or may have; empty if it is to be run.
+
+    Within a turn nothing is done twice. A later turn may want it again: the model is told once, and the same call after that is wanted.
+    """
+    last = turn.effects.last(tool.name, planned.arguments) if tool.writes else None
+    if last is None or (tool.repeatable and last.state == "done"):
+        return ""
+    here = last.turn == turn.effects.turn
+    if last.state == "done" and here:
+        return f"This was done already in this turn, and is not done again. Its result: {last.result}"
+    if last.state == "unknown" and (tool.keyed or (not here and planned.signature in turn.questioned)):
+        return ""
+    if last.state == "unknown" and here:
+        return json.dumps({"error": f"{tool.name} may have gone through already, and is not tried again. Say exactly that."})
+    if planned.signature in turn.questioned:
+        return ""
+    turn.questioned.add(planned.signature)
+    return _question(tool, last)
+
+
+def _question(tool: Tool, last: Effect) -> str:
+    if last.state == "unknown":
+        return (
+            f"In an earlier turn this very call may have gone through. It was not made now. If the user wants {tool.name} all the same, "
+            "make the same call again."
+        )
+    return (
+        f"In an earlier turn this very call was made and went through (its result: {last.result}). It was not made again now. "
+        "Only if the user asked for it to be done once more, make the same call again."
     )
-
-
-def _shown(result: Any, tool: str) -> str:
-    """A result as the model reads it: text, or JSON, bounded; emptiness is said."""
-    if result is None or (isinstance(result, str | list | dict | tuple) and not result):
-        return f"({tool} found nothing for these arguments)"
-    return cut(clean(result if isinstance(result, str) else _written(result)), LONGEST_RESULT)
-
-
-def _written(result: Any) -> str:
-    """JSON, or else the value's text: keys that are tuples, circles, and great depth are no JSON."""
-    try:
-        return json.dumps(result, ensure_ascii=False, default=_plain)
-    except Exception:  # noqa: BLE001  # a value's own way to write itself may raise anything; the tool has run all the same
-        return as_text(result)
-
-
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return dataclasses.asdict(value)
-    dump = getattr(value, "model_dump", None)
-    return dump(mode="json") if callable(dump) else str(value)

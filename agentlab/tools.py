@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from agentlab.errors import InvalidArgumentsError, InvalidResultError
+from agentlab.errors import InvalidArgumentsError, InvalidResultError, ToolBusyError
+from agentlab.threads import in_thread
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, TypeAdapter
 
-__all__ = ["EffectClass", "Tool", "tool"]
+__all__ = ["ApprovalPolicy", "EffectClass", "Tool", "tool"]
 
 EffectClass = Literal["read", "write", "external"]
 """What a tool does to the world: nothing, a change in a system of ours, or something outside (an email)."""
 
+ApprovalPolicy = bool | Callable[[dict[str, Any]], bool]
+"""Whether a call needs somebody's approval: always, never, or by its arguments."""
+
+CONCURRENCY = 16
+"""Calls of one tool that run at the same time, unless it says otherwise."""
 KEY = "idempotency_key"
 """The parameter that receives an idempotency key; a model never sees it."""
 
@@ -47,6 +52,9 @@ class Tool:
         description: str | None = None,
         effect: EffectClass = "read",
         timeout: float = 10.0,
+        concurrency: int = CONCURRENCY,
+        fallback: Tool | None = None,
+        approval: ApprovalPolicy = False,
         cacheable: bool = False,
         repeatable: bool = False,
     ) -> None:
@@ -55,9 +63,13 @@ class Tool:
         self.description: str = description or inspect.getdoc(function) or ""
         self.effect: EffectClass = effect
         self.timeout = timeout
+        self.concurrency = concurrency
+        self.fallback = fallback
+        self.approval: ApprovalPolicy = approval
         self.cacheable = cacheable
         self.repeatable = repeatable
         self._owner: object = None
+        self._threads: set[object] = set()
 
     def __repr__(self) -> str:
         return f"<Tool {self.name} {self.effect}>"
@@ -69,6 +81,8 @@ class Tool:
         bound = object.__new__(type(self))
         bound.__dict__.update(self.__dict__)
         bound._owner = owner
+        if self.fallback is not None and any(self.fallback is value for kind in type(owner).__mro__ for value in vars(kind).values()):
+            bound.fallback = self.fallback.__get__(owner)
         return bound
 
     @property
@@ -80,6 +94,15 @@ class Tool:
     def keyed(self) -> bool:
         """Whether its function takes an idempotency key, so that a call can be repeated safely."""
         return self._read.takes_key
+
+    def needs_approval(self, arguments: dict[str, Any]) -> bool:
+        """Whether a call with these arguments may run only after somebody said yes. A policy that breaks does not let it through."""
+        if isinstance(self.approval, bool):
+            return self.approval
+        try:
+            return bool(self.approval(arguments))
+        except Exception:  # noqa: BLE001  # a policy may raise anything; a person decides then
+            return True
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -116,15 +139,26 @@ class Tool:
     async def call(self, arguments: dict[str, Any], call_id: str | None = None) -> Any:
         """Run the function: a coroutine function here, any other in a worker thread. What can be awaited is awaited.
 
-        `call_id` is for whoever watches.
+        `call_id` is for whoever watches. Raises ToolBusyError if as many threads as may run at a time do not come back.
         """
         del call_id
         given = arguments if self.keyed else {name: value for name, value in arguments.items() if name != KEY}
         function = self.function if self._owner is None else functools.partial(self.function, self._owner)
         if inspect.iscoroutinefunction(self.function):
             return await function(**given)
-        result = await asyncio.to_thread(function, **given)
+        result = await in_thread(self._counted, function, given)
         return await result if inspect.isawaitable(result) else result  # a wrapped or an object's coroutine function does not look like one
+
+    def _counted(self, function: Callable[..., Any], given: dict[str, Any]) -> Any:
+        """Run in a thread, which counts until it ends, whether somebody still waits for it or not."""
+        if len(self._threads) >= self.concurrency:
+            raise ToolBusyError(f"{self.name} is busy: {self.concurrency} calls of it have not come back")
+        mark = object()
+        self._threads.add(mark)
+        try:
+            return function(**given)
+        finally:
+            self._threads.discard(mark)
 
     @property
     def _read(self) -> _Signature:
@@ -177,6 +211,9 @@ def tool(
     description: str | None = None,
     effect: EffectClass = "read",
     timeout: float = 10.0,
+    concurrency: int = CONCURRENCY,
+    fallback: Tool | None = None,
+    approval: ApprovalPolicy = False,
     cacheable: bool = False,
     repeatable: bool = False,
 ) -> Callable[[Callable[..., Any]], Tool]: ...
@@ -184,8 +221,10 @@ def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Tool 
     """Make a tool of a typed function.
 
     `effect="write"` for one that changes something: it is then called with an `idempotency_key` if it has that parameter, and never
-    repeated blindly if it has not. `cacheable`: answers made of its results only may be cached. `repeatable`: an identical second call in
-    one turn is wanted, not a slip.
+    repeated blindly if it has not; `external` is for what leaves our systems (an email). `timeout` is in seconds for one attempt;
+    `concurrency` bounds the calls that run at a time. `fallback` is run with the same arguments when the tool has failed for good and
+    certainly changed nothing. `approval`: somebody has to agree before a call runs. `cacheable`: answers made of its results only may be
+    cached. `repeatable`: an identical second call in one turn, or in a later one, is wanted, not a slip.
     """
     if function is not None:
         return Tool(function)

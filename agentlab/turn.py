@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from agentlab.bounds import Deadline, Spending
+from agentlab.approval import ApprovalRequest, Decision
+from agentlab.bounds import Deadline, Spending, Usage
 from agentlab.effects import Effects
 from agentlab.errors import AgentlabError, BoundExceededError
 from agentlab.events import Listener, StreamEvent
 from agentlab.history import History
 from agentlab.result import Step
 
-__all__ = ["FailedCall", "Turn"]
+__all__ = ["FailedCall", "Observation", "Turn"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +25,26 @@ class FailedCall:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What came of a call: `text` for the model, `error` a sentence for people (empty on success), `by` the fallback tool that gave it."""
+
+    text: str
+    error: str = ""
+    seconds: float = 0.0
+    by: str = ""
+
+
+async def _nowhere() -> None:
+    """Where nothing is kept."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Turn:
-    """The state of one turn."""
+    """The state of one turn.
+
+    What must survive a crash is kept by `await turn.save()`, after each step and before a tool that writes is started.
+    """
 
     text: str
     first: bool
@@ -35,6 +54,10 @@ class Turn:
     effects: Effects
     deadline: Deadline
     spending: Spending
+    save: Callable[[], Awaitable[None]] = _nowhere
+    """Keep the turn as it stands. Raises TakenOverError if another worker has resumed it meanwhile: nothing more may be done then."""
+    before: Usage = field(default_factory=Usage)
+    """What the turn had used before it was resumed."""
     steps: list[Step] = field(default_factory=list)
     aside: dict[str, AgentlabError] = field(default_factory=dict)
     """Models that this turn does not ask again, and why."""
@@ -48,6 +71,14 @@ class Turn:
     """Tools that were run in this turn, however it ended."""
     succeeded: set[str] = field(default_factory=set)
     """Tools that gave a result in this turn."""
+    observed: dict[str, Observation] = field(default_factory=dict)
+    """What came of calls of the answer that is being acted on, by their ids: they are not run again."""
+    decisions: dict[str, Decision] = field(default_factory=dict)
+    """What people decided about calls, by id; refusals also by signature, for the whole turn."""
+    questioned: set[str] = field(default_factory=set)
+    """Writes of earlier turns that the model was asked about in this one, by signature: the same call again is wanted."""
+    without: dict[str, str] = field(default_factory=dict)
+    """Parts of the runtime that this turn did without (`checkpoints`, `memory`), and why."""
     seen: Counter[str] = field(default_factory=Counter)
     """How often the model made each call since the last write."""
     repairs: int = 0
@@ -65,6 +96,15 @@ class Turn:
         """Tell whoever listens."""
         if self.listener is not None:
             self.listener(event)
+
+    def decide(self, request: ApprovalRequest, decision: Decision) -> None:
+        """Keep what a person decided: a yes for this call, a no for all that are equal to it."""
+        self.decisions[request.call_id if decision.approved else request.signature] = decision
+
+    @property
+    def usage(self) -> Usage:
+        """All that this turn has used, resumed or not."""
+        return self.before + self.spending.usage
 
     @property
     def missing(self) -> list[str]:

@@ -69,6 +69,7 @@ STEP: Final = "agentlab.step.number"
 STEPS: Final = "agentlab.steps"
 STORE: Final = "agentlab.store.name"
 STORE_AVAILABLE: Final = "agentlab.store.available"
+WITHOUT: Final = "agentlab.without"
 
 # events and metrics of our own
 BREAKER_EVENT: Final = "agentlab.breaker"

@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 Attributes = dict[str, str | bool | int | float | tuple[str, ...]]
-WELL = frozenset({"complete", "degraded"})
+WELL = frozenset({"complete", "degraded", "paused"})
 """Statuses of a turn that are no error."""
 
 
@@ -129,6 +129,8 @@ class Run:
                 names.ESTIMATED: reply.usage.estimated,
             }
         )
+        if reply.without:
+            self._span.set_attribute(names.WITHOUT, reply.without)
         if reply.status not in WELL:
             mark_failed(self._span, reply.status)
 

@@ -22,8 +22,9 @@ from agentlab_suites.replies import effects_of, read_reply, words_of
 
 __all__ = ["FAILURE_STATUSES", "Case", "Judgement", "at_least", "decide"]
 
-FAILURE_STATUSES = frozenset({"incomplete", "timeout", "budget_exceeded", "max_steps_exceeded", "plan_rejected", "failed"})
-"""Statuses by which a reply declares that the run failed; ours, and anyone's who uses the same words."""
+FAILURE_STATUSES = frozenset({"paused", "incomplete", "timeout", "budget_exceeded", "max_steps_exceeded", "plan_rejected", "failed"})
+"""Statuses by which a reply declares that the run failed, or that it waits for somebody's approval (`paused`); ours, and anyone's who uses
+the same words."""
 
 DECLARED_ERRORS = (
     "agentlab.*",

@@ -269,16 +269,52 @@ def test_a_refusal_after_a_lost_attempt_leaves_the_effect_open(wire: Wire) -> No
     assert "may have gone through" in reply.text
 
 
-def test_the_same_write_again_in_one_turn_is_done_once_and_in_the_next_turn_again(wire: Wire) -> None:
+def test_the_same_write_again_in_one_turn_is_done_once(wire: Wire) -> None:
     body = Broken()
-    again = call(("pay", {"amount": 5.0}), ids=("call_q",))
-    wire.primary(PAY, again, say(DONE), call(("pay", {"amount": 5}), ids=("call_r",)), say(DONE))
-    helper = agent(body.writer())
-    ask(wire, helper)
+    wire.primary(PAY, call(("pay", {"amount": 5.0}), ids=("call_q",)), say(DONE))
+    ask(wire, agent(body.writer()))
     assert len(body.keys) == 1
     assert "done already" in told(wire)[1]
+
+
+def test_the_same_write_in_a_later_turn_is_asked_about_and_then_done_under_a_new_key(wire: Wire) -> None:
+    body = Broken()
+    again, and_again = (call(("pay", {"amount": 5}), ids=(name,)) for name in ("call_q", "call_r"))
+    wire.primary(PAY, say(DONE), again, and_again, say(DONE))
+    helper = agent(body.writer())
     ask(wire, helper)
+    assert ask(wire, helper).effects == ("pay",)
     assert len(set(body.keys)) == 2
+    assert told(wire)[1].startswith("In an earlier turn this very call was made and went through")
+
+
+def test_a_write_that_slips_into_a_later_turn_is_not_done_again(wire: Wire) -> None:
+    body = Broken()
+    wire.primary(PAY, say(DONE), call(("pay", {"amount": 5}), ids=("call_q",)), say("It was done before."))
+    helper = agent(body.writer())
+    ask(wire, helper)
+    assert ask(wire, helper, "Thank you!").effects == ()
+    assert len(body.keys) == 1
+
+
+def test_a_write_without_a_key_that_may_have_happened_is_made_again_only_if_a_later_turn_insists(wire: Wire) -> None:
+    tries = []
+
+    @tool(effect="external")
+    async def email(to: str) -> str:
+        """Send."""
+        tries.append(to)
+        if len(tries) == 1:
+            raise TimeoutError
+        return "sent"
+
+    mails = [call(("email", {"to": "a"}), ids=(name,)) for name in "abcd"]
+    wire.primary(mails[0], mails[1], say("I am not sure."), mails[2], mails[3], say(DONE))
+    helper = agent(email)
+    assert ask(wire, helper).unconfirmed == ("email",)
+    assert (len(tries), "not tried again" in told(wire)[1]) == (1, True)
+    assert ask(wire, helper, "It did not arrive, send it again.").unconfirmed == ()
+    assert (len(tries), "may have gone through" in told(wire)[2]) == (2, True)
 
 
 def test_a_repeatable_write_is_done_as_often_as_it_is_asked_for(wire: Wire) -> None:

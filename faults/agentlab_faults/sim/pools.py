@@ -28,8 +28,8 @@ __all__ = ["install"]
 _BROKEN: Final = "A thread initializer failed, the thread pool is not usable anymore"
 _GREEN_KINDS: Final = frozenset({("anyio._backends._asyncio", "WorkerThread"), ("threading", "Timer")})
 """Classes of threads that live in virtual time, by module and name: none of the modules is imported for it."""
-_GREEN_TARGETS: Final = frozenset({"anyio.from_thread"})
-"""Modules whose plain threads do too: anyio's blocking portals."""
+_GREEN_TARGETS: Final = frozenset({"agentlab.threads", "anyio.from_thread"})
+"""Modules whose plain threads do too: anyio's blocking portals, and the blocking tools of our own runtime."""
 
 
 class _Pool:

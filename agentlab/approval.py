@@ -1,0 +1,54 @@
+"""Human approval: chosen tools are run only after somebody said yes. With no answer at hand the run pauses, and is resumed with one."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agentlab.bounds import within
+from agentlab.text import canonical
+from agentlab.threads import in_thread
+
+__all__ = ["ApprovalHook", "ApprovalRequest", "Decision", "decided_by"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person decided about a call, and why; the reason of a refusal is told to the model."""
+
+    approved: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRequest:
+    """A call that needs approval: its id in the conversation, the tool and its arguments (plain JSON)."""
+
+    call_id: str
+    tool: str
+    arguments: Mapping[str, Any]
+
+    @property
+    def signature(self) -> str:
+        """Equal for equal calls."""
+        return canonical([self.tool, self.arguments])
+
+    def __str__(self) -> str:
+        return f"{self.tool}({', '.join(f'{name}={value}' for name, value in self.arguments.items())})"
+
+
+ApprovalHook = Callable[[ApprovalRequest], "Decision | bool | Awaitable[Decision | bool | None] | None"]
+"""Answers a request: a decision, yes or no, or None if nobody can say now. A hook that is no coroutine function runs in a thread."""
+
+
+async def decided_by(hook: ApprovalHook, request: ApprovalRequest, seconds: float) -> Decision | None:
+    """The hook's answer. Raises TimeoutError after `seconds`, and what the hook raises."""
+    found = await within(seconds, _asked(hook, request))
+    return Decision(found) if isinstance(found, bool) else found
+
+
+async def _asked(hook: ApprovalHook, request: ApprovalRequest) -> Decision | bool | None:
+    found = hook(request) if inspect.iscoroutinefunction(hook) else await in_thread(hook, request)
+    return await found if inspect.isawaitable(found) else found

@@ -1,0 +1,192 @@
+"""One conversation: its history and effects, and its checkpoint in a store that other workers share."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from agentlab.bounds import Deadline
+from agentlab.checkpoint import Checkpoint, Progress, decode, encode, owner_of
+from agentlab.effects import Effects
+from agentlab.errors import ConflictError, ResumeRefusedError, StoreAwayError, TakenOverError
+from agentlab.history import History
+from agentlab.stores.guard import Guarded
+from agentlab.turn import Turn
+
+__all__ = ["CUT", "Conversation"]
+
+CUT: Final = '{"error": "The run ended before this call gave a result; it may have gone through all the same."}'
+IDS: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+HANDLE: Final = re.compile(rf"({IDS.pattern})\.(\d{{1,9}})\.(\d{{1,9}})")
+USED: Final = "This handle names no unfinished turn; only the last turn can be resumed, and only once."
+
+
+@dataclass(frozen=True, slots=True)
+class _Unfinished:
+    """The last turn, if it did not complete."""
+
+    handle: str
+    progress: Progress
+
+
+class Conversation:
+    """The state of one agent's conversation. Raises ValueError for an id that is not 1 to 64 letters, digits, `_` and `-`."""
+
+    def __init__(self, agent: str, conversation: str | None, tenant: str, store: Guarded | None) -> None:
+        """A conversation that is named may be in the store already: it is looked for when the first turn begins."""
+        if conversation is not None and not IDS.fullmatch(conversation):
+            raise ValueError(f"A conversation's id is 1 to 64 letters, digits, '_' and '-', not {conversation[:80]!r}.")
+        self.id = conversation or uuid.uuid4().hex
+        self.history = History()
+        self.effects = Effects(self.id)
+        self._agent = agent
+        self._tenant = tenant
+        self._store = store
+        self._owner = uuid.uuid4().hex
+        self._version = 0
+        """The version that the store holds, as far as is known."""
+        self._known = conversation is None or store is None
+        """Whether what the store holds was read."""
+        self._kept = False
+        """Whether the last save arrived."""
+        self._ended = 0
+        self._unfinished: _Unfinished | None = None
+
+    async def begin(self, text: str, turn: Turn) -> None:
+        """A user's turn begins: its text joins the history."""
+        self._unfinished = None
+        if not self._known:
+            await self._read(turn)
+        try:
+            await self._begun(text, turn)
+        except TakenOverError:  # another worker has answered turns meanwhile
+            self._known = False
+            await self._read(turn)
+            await self._begun(text, turn)
+
+    async def claim(self, handle: str, deadline: Deadline) -> Progress:
+        """The unfinished turn that the handle names, and it is not named any more. Raises ResumeRefusedError."""
+        known = self._unfinished if self._unfinished is not None and self._unfinished.handle == handle else None
+        progress = known.progress if known else await self._fetched(handle, deadline)
+        self._unfinished = None
+        self.history.rollback(progress.stood_at)
+        return progress
+
+    async def save(self, turn: Turn, progress: Progress | None) -> None:
+        """Keep everything. A store that is away is noted in the turn. Raises TakenOverError if another worker has written since."""
+        if self._store is None:
+            return
+        self._kept = False
+        if not self._known:
+            return
+        try:
+            self._version = await self._written(self._text(progress), turn.deadline)
+        except StoreAwayError as away:
+            turn.without["checkpoints"] = str(away)
+        else:
+            self._kept = True
+
+    async def end(self, turn: Turn, progress: Progress | None) -> str | None:
+        """Keep the turn that has ended; the handle to resume it with, if it did not complete. Raises TakenOverError."""
+        await self.save(turn, progress)
+        if progress is None:
+            return None
+        self._ended += 1
+        version = f"{self._version}" if self._kept else f"here{self._ended}"  # what is not in the store is resumed by this process only
+        self._unfinished = _Unfinished(f"{self.id}.{self.effects.turn}.{version}", progress)
+        return self._unfinished.handle
+
+    async def unfinished(self, deadline: Deadline) -> str | None:
+        """The handle of the turn that did not complete, by the store if there is one. Raises ResumeRefusedError, StoreAwayError."""
+        if self._store is None:
+            return self._unfinished.handle if self._unfinished else None
+        found = await self._store.load(self._key(self.id), deadline)
+        if found is None:
+            return None
+        checkpoint = decode(found.value, agent=self._agent, conversation=self.id)
+        return f"{self.id}.{checkpoint.turn}.{found.version}" if checkpoint.progress else None
+
+    async def _begun(self, text: str, turn: Turn) -> None:
+        self.history.close(CUT)
+        self.history.add_user(text)
+        self.effects.new_turn()
+        turn.first = self.effects.turn == 1
+        await turn.save()
+
+    async def _read(self, turn: Turn) -> None:
+        """Take over what the store holds. Raises ResumeRefusedError if it is no checkpoint of this agent's."""
+        assert self._store is not None  # noqa: S101  # for the type checkers: without a store nothing is unknown
+        try:
+            found = await self._store.load(self._key(self.id), turn.deadline)
+        except StoreAwayError as away:
+            turn.without["checkpoints"] = str(away)
+            return
+        self._known = True
+        if found is not None:
+            self._adopt(decode(found.value, agent=self._agent, conversation=self.id), found.version)
+
+    async def _fetched(self, handle: str, deadline: Deadline) -> Progress:
+        named = HANDLE.fullmatch(handle)
+        if self._store is None or named is None or (self.effects.turn > 0 and named[1] != self.id):
+            raise ResumeRefusedError(USED)
+        try:
+            found = await self._store.load(self._key(named[1]), deadline)
+        except StoreAwayError as away:
+            raise ResumeRefusedError(f"The turn cannot be resumed now, try again later: {away}") from away
+        if found is None or found.version != int(named[3]):
+            raise ResumeRefusedError(USED)
+        checkpoint = decode(found.value, agent=self._agent, conversation=named[1])
+        if checkpoint.progress is None or checkpoint.turn != int(named[2]):
+            raise ResumeRefusedError(USED)
+        self._adopt(checkpoint, found.version)
+        return checkpoint.progress
+
+    def _adopt(self, checkpoint: Checkpoint, version: int) -> None:
+        try:
+            self.history.restore(checkpoint.history)
+        except ValueError as error:
+            raise ResumeRefusedError(
+                f"The checkpoint of conversation {checkpoint.conversation} cannot be used: it holds {error}."
+            ) from None
+        self.id = self.effects.run = checkpoint.conversation
+        self.effects.turn, self.effects.known = checkpoint.turn, list(checkpoint.effects)
+        self._version, self._known = version, True
+
+    async def _written(self, text: str, deadline: Deadline) -> int:
+        """The new version. A conflict with a write of our own, whose confirmation was lost, is none."""
+        assert self._store is not None  # noqa: S101  # for the type checkers: the caller has looked
+        key = self._key(self.id)
+        try:
+            return await self._store.save(key, text, expected=self._version, deadline=deadline)
+        except ConflictError:
+            found = await self._store.load(key, deadline)
+        if found is not None and owner_of(found.value) != self._owner:
+            raise TakenOverError("Another worker has taken this conversation over; it goes on there")
+        try:
+            return await self._store.save(key, text, expected=found.version if found else 0, deadline=deadline)
+        except ConflictError:
+            raise TakenOverError("Another worker has taken this conversation over; it goes on there") from None
+
+    def _text(self, progress: Progress | None) -> str:
+        return encode(
+            Checkpoint(
+                agent=self._agent,
+                conversation=self.id,
+                owner=self._owner,
+                turn=self.effects.turn,
+                history=self.history.kept,
+                effects=self.effects.known,
+                progress=progress,
+            )
+        )
+
+    def _key(self, conversation: str) -> str:
+        return ":".join(("checkpoint", *_escaped([self._tenant, self._agent]), conversation))
+
+
+def _escaped(parts: Sequence[str]) -> list[str]:
+    """Parts that cannot be told as more or fewer of them."""
+    return [part.replace("%", "%25").replace(":", "%3A") for part in parts]
