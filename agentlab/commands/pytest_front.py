@@ -38,9 +38,12 @@ def run_pytest(
     """
     import pytest
 
-    code = pytest.main(list(arguments), plugins=[_wrapper(options, agentless), *plugins])
+    ours: Any = _wrapper(options, agentless)
+    code = pytest.main(list(arguments), plugins=[ours, *plugins])
     if code == pytest.ExitCode.NO_TESTS_COLLECTED:
         raise CommandError("No cell was selected, so nothing was run; `--collect-only -q` lists the ids that -k can choose from.")
+    if code == pytest.ExitCode.INTERRUPTED and not ours.interrupted:  # it could not collect the cells: the lab's own failure
+        return UNDECIDABLE
     return exit_code(code)
 
 
@@ -84,6 +87,10 @@ def _wrapper(options: Iterable[str], agentless: Path | None) -> object:
 
     class OneSentence:
         __name__ = FRONT  # pluggy's name for the plugin
+        interrupted = False
+
+        def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+            self.interrupted = not isinstance(excinfo.value, pytest.Session.Interrupted)  # by a user, and not by pytest itself
 
         @pytest.hookimpl(wrapper=True)
         def pytest_cmdline_parse(self) -> Generator[None, Any, pytest.Config | None]:

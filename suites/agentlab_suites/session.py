@@ -175,6 +175,7 @@ class LabSession:
             reporter = self._config.pluginmanager.get_plugin("terminalreporter")
             if reporter is not None:
                 reporter.write_line(f"\n{cell.id} could not be ended by the watchdog; the results so far are in {self._settings.results}.")
+                reporter.flush()
         finally:  # whatever cannot be written: nobody else ends this process
             os._exit(3)
 

@@ -116,6 +116,15 @@ def test_a_shipped_suite_is_played_with_the_settings_of_the_current_folder(proje
     assert (tested.returncode, "'gone'" in tested.stdout + tested.stderr) == (2, True), tested
 
 
+def test_what_cannot_be_collected_is_no_interrupt(project: Project) -> None:
+    folder = project.folder / "broken"
+    folder.mkdir()
+    (folder / "lookup.suite.yaml").write_text(SUITE)
+    (folder / "test_broken.py").write_text("1 / 0\n")
+    tested = project.run("test", "broken", "-q", "-p", "no:cacheprovider", "--results", "broken.jsonl")
+    assert (tested.returncode, "ZeroDivisionError" in tested.stdout) == (3, True), tested
+
+
 TALKATIVE = """
 import os
 

@@ -6,12 +6,14 @@ import asyncio
 import gc
 import logging
 import math
+import os
 import signal
 import subprocess
 import sys
 import textwrap
 import threading
 import time
+import warnings
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -182,6 +184,23 @@ def test_a_task_that_spins_beside_another_leaves_nothing_behind() -> None:
     with Simulation(seed=1, cap=10_000, watchdog=0.2) as simulation, pytest.raises(WatchdogFired):
         simulation.settle(agent())
     assert simulation.leftovers == ()
+
+
+def test_code_that_leaves_the_process_at_once_leaves_only_the_simulation() -> None:
+    with Simulation(seed=1, cap=10) as simulation, pytest.raises(SystemExit) as left:
+        simulation.settle(asyncio.to_thread(os._exit, 0))
+    assert left.value.code == 0
+
+
+def test_a_forked_child_may_leave_at_once() -> None:
+    with Simulation(seed=1, cap=10):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # since 3.12, of forks beside threads
+            child = os.fork()
+        if child == 0:
+            os._exit(7)
+        _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 7
 
 
 def test_cleanup_that_stops_its_loop_is_awaited_all_the_same() -> None:

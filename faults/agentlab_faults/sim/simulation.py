@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, Self
 
-from agentlab_faults.sim import entropy, locks, loops, pools, reentrant, timepatch, waiter
+from agentlab_faults.sim import entropy, exits, locks, loops, pools, reentrant, timepatch, waiter
 from agentlab_faults.sim.active import LAB
 from agentlab_faults.sim.clock import VirtualClock
 from agentlab_faults.sim.drain import drain
@@ -30,6 +30,7 @@ def _install() -> None:
     reentrant.install()
     waiter.install()
     entropy.install()
+    exits.install()
 
 
 async def _outcome(value: Awaitable[Any]) -> Any:
