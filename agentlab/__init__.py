@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         UnexpectedError,
         UnsupportedContentError,
     )
+    from agentlab.evaluation import Evaluator, Run
     from agentlab.events import StreamEvent, TextDelta, ToolCalled, ToolReturned, Withdrawn
     from agentlab.layers import Intent
     from agentlab.models import Model
@@ -44,6 +45,7 @@ __all__ = [
     "BreakerOpenError",
     "BreakerPolicy",
     "CallFailedError",
+    "Evaluator",
     "Intent",
     "MissingExtraError",
     "Model",
@@ -52,6 +54,7 @@ __all__ = [
     "Reply",
     "ResponseCache",
     "ResumeRefusedError",
+    "Run",
     "Step",
     "StreamEvent",
     "TextDelta",
@@ -74,6 +77,7 @@ _HOMES = {
     "cache": ("ResponseCache",),
     "errors": tuple(name for name in __all__ if name.endswith("Error")),
     "events": ("StreamEvent", "TextDelta", "ToolCalled", "ToolReturned", "Withdrawn"),
+    "evaluation": ("Evaluator", "Run"),
     "layers": ("Intent",),
     "models": ("Model",),
     "redis_breakers": ("RedisBreakers",),

@@ -18,6 +18,7 @@ from agentlab.chain import ModelChain
 from agentlab.checkpoint import Progress, progress_of
 from agentlab.conversation import CUT, Conversation
 from agentlab.errors import AgentlabError, PausedError, ResumeRefusedError, TakenOverError, UnexpectedError
+from agentlab.evaluation import Evaluation, Evaluator, Run
 from agentlab.events import Listener, StreamEvent, told
 from agentlab.history import plain_text
 from agentlab.layers import CachedLayer, FullLayer, Given, Intent, Layer, Pipeline, ReducedLayer, SafetyNet, StaticLayer
@@ -56,6 +57,8 @@ class Agent:
     With `checkpoints` each step is kept in that store: any turn that did not complete can be resumed by its handle, in another process
     too, and one that a crash cut. Name the `conversation` to go on with one that is kept there. `approve` is asked about calls of tools
     that need approval; without an answer the turn pauses.
+
+    `evaluator` scores a sample of the turns (`evaluate_share`, 0 to 1) in the background, by name from 0 to 5; telemetry gets the scores.
     """
 
     def __init__(
@@ -76,6 +79,8 @@ class Agent:
         approve: ApprovalHook | None = None,
         model_breaker: BreakerPolicy | None = None,
         tool_breaker: BreakerPolicy | None = None,
+        evaluator: Evaluator | None = None,
+        evaluate_share: float = 0.1,
     ) -> None:
         self.name = name
         self.tenant = tenant
@@ -84,6 +89,7 @@ class Agent:
         self._toolbox = Toolbox(tools, tool_breaker, approve)
         self._cache = cache
         self._talk = Conversation(name, conversation, tenant, Guarded(checkpoints, "checkpoints") if checkpoints else None)
+        self._evaluation = Evaluation(evaluator, evaluate_share) if evaluator else None
         self._one_at_a_time = asyncio.Lock()
         react = React(self._chain, self._toolbox, instructions)
         lower: list[Layer] = [ReducedLayer(react), *([CachedLayer(cache)] if cache else []), StaticLayer(intents), SafetyNet(safety_text)]
@@ -151,7 +157,9 @@ class Agent:
         return await self._talk.unfinished(Deadline.after(self.bounds.seconds))
 
     async def aclose(self) -> None:
-        """Close the connections to the models."""
+        """Close the connections to the models; evaluations under way get a few seconds to end."""
+        if self._evaluation is not None:
+            await self._evaluation.aclose()
         await self._chain.aclose()
 
     async def __aenter__(self) -> Self:
@@ -196,6 +204,8 @@ class Agent:
             except TakenOverError as error:
                 reply = self._said(turn, Given(STOPPED, "", "full", 0.0), "failed", error)
             told.ended(reply)
+            if self._evaluation is not None and reply.status != "paused":
+                self._evaluation.offer(Run(agent=self.name, conversation=self.conversation, text=turn.text, reply=reply))
             return reply
 
     async def _given(self, turn: Turn) -> tuple[Given | None, PausedError | None, int]:

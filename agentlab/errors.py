@@ -7,6 +7,7 @@ AgentlabError
 │   └── ToolFailedError       one tool, after its retries
 ├── InvalidAnswerError        a model answered 200 with something that is no answer (one attempt)
 ├── InvalidArgumentsError     a model's arguments for a tool cannot be used
+├── InvalidScoreError         an evaluator gave a score that is none
 ├── InvalidResultError        a tool returned what its annotation does not allow
 ├── ToolRefusedError          raised by a tool's author: refused, nothing was done
 ├── ToolBusyError            as many calls of a tool as may run at a time have not come back; this one was not made
@@ -43,6 +44,7 @@ __all__ = [
     "InvalidAnswerError",
     "InvalidArgumentsError",
     "InvalidResultError",
+    "InvalidScoreError",
     "MissingExtraError",
     "ModelFailedError",
     "PausedError",
@@ -131,6 +133,10 @@ class InvalidArgumentsError(AgentlabError):
 
 class InvalidResultError(AgentlabError):
     """A tool returned what its return annotation does not allow."""
+
+
+class InvalidScoreError(AgentlabError):
+    """An evaluator gave a score that is not between 0 and 5."""
 
 
 class ToolRefusedError(AgentlabError):

@@ -7,7 +7,23 @@ secret never. `console` and `otlp` set up an SDK for those who have none.
 from __future__ import annotations
 
 from agentlab.telemetry.calls import ChatCall, attempted, chat, tool
+from agentlab.telemetry.evaluations import evaluated, evaluation_failed
 from agentlab.telemetry.setup import console, otlp
 from agentlab.telemetry.spans import breaker_changed, layer, run, spent, step, store_changed
 
-__all__ = ["ChatCall", "attempted", "breaker_changed", "chat", "console", "layer", "otlp", "run", "spent", "step", "store_changed", "tool"]
+__all__ = [
+    "ChatCall",
+    "attempted",
+    "breaker_changed",
+    "chat",
+    "console",
+    "evaluated",
+    "evaluation_failed",
+    "layer",
+    "otlp",
+    "run",
+    "spent",
+    "step",
+    "store_changed",
+    "tool",
+]
