@@ -9,9 +9,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraints constraints.txt --build-constraints constraints.txt
 CHROMIUM := $(or $(AGENTLAB_CHROMIUM),$(shell command -v chromium || command -v chromium-browser || command -v google-chrome))
+PROMTOOL := $(or $(AGENTLAB_PROMTOOL),$(shell command -v promtool))
 PYTEST_FLAGS ?= -n auto
 
-.PHONY: help demo test test-full lint types bench constraints picture browser clean
+.PHONY: help demo test test-full lint types bench constraints picture browser promtool clean
 
 help:  ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -19,7 +20,7 @@ help:  ## What can be made
 demo: $(VENV)/.ready  ## Break the reference agent everywhere: the shipped suites, a verdict, report.html
 	@$(BIN)/agentlab demo --workers 2
 
-test: lint types browser  ## Everything that a change must pass: lint, types, tests with doctests
+test: lint types browser promtool  ## Everything that a change must pass: lint, types, tests with doctests
 	$(BIN)/pytest $(PYTEST_FLAGS)
 
 test-full: test  ## The tests again on every Python from 3.11 to 3.14 that the machine has, and those of older clients
@@ -51,6 +52,13 @@ browser:
 	  echo "Installing Chromium for the report's browser test ..."; \
 	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; } >/dev/null; \
 	else echo "No Chromium found: install it, or name one in AGENTLAB_CHROMIUM; the browser test needs it." >&2; exit 1; fi
+
+promtool:
+	@if [ -n "$(PROMTOOL)" ]; then :; \
+	elif [ "$$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then \
+	  echo "Installing Prometheus for the test of the alerts (its server is not started) ..."; \
+	  { apt-get update -qq && cd /tmp && apt-get download -qq prometheus && dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x -C / ./usr/bin/promtool; rm -f prometheus_*.deb; } >/dev/null; \
+	else echo "No promtool found: install Prometheus, or name its promtool in AGENTLAB_PROMTOOL; the test of the alerts needs it." >&2; exit 1; fi
 
 $(BIN)/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else f"agentlab needs Python 3.11 or later and found {sys.version.split()[0]}; name another one: make PYTHON=python3.12")'
