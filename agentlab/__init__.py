@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         UnexpectedError,
         UnsupportedContentError,
     )
-    from agentlab.evaluation import Evaluator, Run
+    from agentlab.evaluation import Run
     from agentlab.events import StreamEvent, TextDelta, ToolCalled, ToolReturned, Withdrawn
     from agentlab.layers import Intent
     from agentlab.models import Model
@@ -45,7 +45,6 @@ __all__ = [
     "BreakerOpenError",
     "BreakerPolicy",
     "CallFailedError",
-    "Evaluator",
     "Intent",
     "MissingExtraError",
     "Model",
@@ -77,7 +76,7 @@ _HOMES = {
     "cache": ("ResponseCache",),
     "errors": tuple(name for name in __all__ if name.endswith("Error")),
     "events": ("StreamEvent", "TextDelta", "ToolCalled", "ToolReturned", "Withdrawn"),
-    "evaluation": ("Evaluator", "Run"),
+    "evaluation": ("Run",),
     "layers": ("Intent",),
     "models": ("Model",),
     "redis_breakers": ("RedisBreakers",),

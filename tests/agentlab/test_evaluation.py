@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from agentlab import Agent, Evaluator, Model, Reply, Run
+from agentlab import Agent, Model, Reply, Run
+from agentlab.evaluation import Evaluator
 from agentlab.telemetry import names
 
 from .conftest import Wire, say
