@@ -22,6 +22,7 @@ from agentlab_suites.model import (
     JsonCheck,
     McpKeys,
     McpToolKeys,
+    OutsideKeys,
     ProviderKeys,
     Scenario,
     Skip,
@@ -242,6 +243,7 @@ def test_the_documentation_names_every_key_of_a_suite_and_every_command() -> Non
             StoreKeys,
             McpKeys,
             McpToolKeys,
+            OutsideKeys,
         )
         for name, field in model.model_fields.items()
     }

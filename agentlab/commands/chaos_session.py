@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agentlab.commands.chaos_child import Child, exit_code
-from agentlab.commands.chaos_environment import app_environment, trusting
 from agentlab.commands.chaos_keys import HELP, Keys, keyboard
 from agentlab.commands.chaos_telling import Teller
 from agentlab.commands.console import SHIP, UNDECIDABLE, CommandError, stderr, stdout
@@ -26,6 +24,9 @@ if TYPE_CHECKING:
     from agentlab.commands.chaos_options import Options, Source
 
 __all__ = ["run_session"]
+
+CONTROL = "AGENTLAB_CHAOS_URL"
+"""Tells the app, or its tests, where the server's own API is."""
 
 
 async def run_session(options: Options) -> int:
@@ -180,18 +181,24 @@ class _Session:
             if there:
                 self._teller.note(HELP)
             number = await self._signal
-        return SHIP if number == signal.SIGINT else exit_code(-number)
+        return SHIP if number == signal.SIGINT else _exit_code(-number)
 
     async def _with_app(self) -> int:
+        from agentlab_faults.outside import CannotRun, Child, app_environment, trusting
+
         environment = app_environment(os.environ, self.origin, upstream=self._options.source.upstream)
         if self._certificates is not None:
             environment |= trusting(os.environ, self._certificates.authority)
-        child = await Child.start(self._options.command, environment, keyboard=True)
+        environment[CONTROL] = f"{self.origin}/_agentlab"
+        try:
+            child = await Child.start(self._options.command, environment, keyboard=True)
+        except CannotRun as error:
+            raise CommandError(str(error)) from error
         self._begin()
         waiting = asyncio.ensure_future(child.wait())
         try:
             await asyncio.wait([waiting, self._signal], return_when=asyncio.FIRST_COMPLETED)
-            code = exit_code(waiting.result()) if waiting.done() else exit_code(-self._signal.result())
+            code = _exit_code(waiting.result()) if waiting.done() else _exit_code(-self._signal.result())
         finally:
             await child.end(self._signal.result() if self._signal.done() else signal.SIGTERM)
             await waiting
@@ -211,4 +218,9 @@ def _told(name: str, rate: float | None) -> str:
     """What is to be broken, in words."""
     if not name:
         return "nothing is broken yet"
-    return f"breaking {name}" + ("" if rate is None else f" in {rate:.0%} of requests")
+    return f"breaking {name}" + ("" if rate is None else f" in {100 * rate:.3g} % of requests")
+
+
+def _exit_code(code: int) -> int:
+    """The exit code to end with: the app's, or 128 and the number of the signal that ended it."""
+    return code if code >= 0 else 128 - code

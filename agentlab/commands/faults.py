@@ -117,6 +117,8 @@ def catalogue() -> Mapping[str, dict[str, Any]]:
 
 def _describe_fault(fault: Any) -> dict[str, Any]:
     """A fault's row, sentence and settings."""
+    from agentlab_faults.points import WHERE
+
     row = fault.row
     return {
         "id": row.id,
@@ -130,6 +132,7 @@ def _describe_fault(fault: Any) -> dict[str, Any]:
         **({"wire_apis": sorted(row.apis)} if row.apis is not None else {}),
         **({"streams": row.streamed} if row.streamed != "any" else {}),
         **({"only": sorted(row.methods)} if row.methods else {}),
+        **({"only_where": [WHERE[trait] for trait in sorted(row.needs)]} if row.needs else {}),
         "best": dict(row.best),
         "why": row.why,
         "happens": row.happens,

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 __all__ = ["replay"]
 
+_SAME = "The same as in the run, byte for byte."
+_NOT_TIMED = ("outcome", "row", "passed", "faults")
+"""What can be equal in two runs in real time."""
+
 
 def replay(
     cell: Annotated[str, typer.Argument(metavar="CELL", help="A cell's id or a part of it, or a results file with one failing cell.")],
@@ -25,7 +29,7 @@ def replay(
     agent: Annotated[str | None, typer.Option(metavar="NAME", help="Another agent than the run's.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the cell's line as JSON.")] = False,
 ) -> int:
-    """Play one cell again with the run's seed, and show every step with its virtual time.
+    """Play one cell again with the run's seed, and show every step with its time.
 
     \b
     Examples:
@@ -80,7 +84,7 @@ def _again(header: Header, recorded: CellLine, suite: Path | None, agent: str | 
     from agentlab_suites.plan import cells_of, discover
     from agentlab_suites.problems import BadInput
 
-    prepared = watching.ready(suite or _suite_of(header), agent or header.agent, header.seed)
+    prepared = watching.ready(suite or _suite_of(header), agent, header.seed, recorded=header.agent)
     try:
         globs = [recorded.mode] if recorded.mode else [recorded.schedule] if ".chunk." in recorded.point else recorded.faults
         with watching.agent_speaking():
@@ -113,9 +117,11 @@ def _show(header: Header, line: CellLine) -> None:
 def _compare(recorded: CellLine, line: CellLine, *, quiet: bool) -> int:
     """The exit code, and a sentence on whether the run was the recorded one."""
     before, after = recorded.model_dump(mode="json"), line.model_dump(mode="json")
-    differing = sorted(name for name in after if before.get(name) != after[name])
+    compared = _NOT_TIMED if line.time == "real" else after
+    differing = sorted(name for name in compared if before.get(name) != after[name])
     if not quiet:
-        told = f"It is not the recorded run: {', '.join(differing)} differ." if differing else "The same as in the run, byte for byte."
+        same = "The same outcome as in the run; its times are real and never equal." if line.time == "real" else _SAME
+        told = f"It is not the recorded run: {', '.join(differing)} differ." if differing else same
         stdout().print(told, style="yellow" if differing else "dim", markup=False)
     if differing:
         return UNDECIDABLE

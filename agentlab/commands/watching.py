@@ -57,8 +57,8 @@ def agent_speaking() -> Iterator[None]:
             masked.write("\n" if masked.unfinished else "")
 
 
-def ready(suite: Path, agent: str | None, seed: int) -> Prepared:
-    """The suite and its agent, seen to fit together. `agent` None takes the suite's own. Raises CommandError."""
+def ready(suite: Path, agent: str | None, seed: int, *, recorded: str | None = None) -> Prepared:
+    """The suite and its agent, seen to fit together. `agent` None takes the `recorded` one, else the suite's own. Raises CommandError."""
     from agentlab_suites.load import load_suite
     from agentlab_suites.plan import prepare
     from agentlab_suites.problems import BadInput
@@ -67,18 +67,25 @@ def ready(suite: Path, agent: str | None, seed: int) -> Prepared:
     try:
         loaded = load_suite(suite)
         with agent_speaking():
-            return prepare(loaded, agent_of(loaded, agent), seed=seed)
+            return prepare(loaded, agent_of(loaded, agent, recorded), seed=seed)
     except BadInput as error:
         raise CommandError(str(error)) from error
 
 
-def agent_of(loaded: LoadedSuite, agent: str | None) -> Agent:
-    """The agent by its name, else the suite's own. Raises CommandError or BadInput; a name in the suite is refused with its line."""
+def agent_of(loaded: LoadedSuite, agent: str | None, recorded: str | None = None) -> Agent:
+    """The agent by its name, else the one that results name, else the suite's own. Raises CommandError or BadInput.
+
+    A name in the suite is refused with its line. A results file may be anybody's, so the command of an agent that it names is no more
+    trusted than one in a suite.
+    """
     from agentlab_suites.agents import load_agent
+    from agentlab_suites.outside_agents import is_outside, names
     from agentlab_suites.problems import BadAgent
 
-    if agent is not None:
-        return load_agent(agent, folder=Path.cwd(), suite_folder=loaded.path.parent)
+    if agent is not None or (recorded is not None and not names(loaded.suite.agent, recorded)):
+        name = agent or recorded or ""
+        trusted = agent is not None or not is_outside(name)
+        return load_agent(name, folder=Path.cwd(), suite_folder=loaded.path.parent, trusted=trusted)
     if loaded.suite.agent is None:
         raise CommandError(f"{loaded.path} names no agent; give one with --agent module:attribute.")
     try:

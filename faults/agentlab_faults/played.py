@@ -159,7 +159,9 @@ class Played:
     requests: int
     tokens: int
     seconds: float
-    """Virtual seconds from start to end."""
+    """From start to end, in `time`."""
+    time: Literal["virtual", "real"] = "virtual"
+    """`real` for an agent outside this process."""
     real_threads: tuple[str, ...] = ()
     """Real threads that the agent started or handed work to: they are not in virtual time."""
     real_io: bool = False

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["CHUNK", "Point", "PointKind", "Trait"]
+__all__ = ["CHUNK", "WHERE", "Point", "PointKind", "Trait"]
 
 PointKind = Literal["llm", "tool", "store", "mcp"]
-Trait = Literal["structured", "system", "results", "calls", "tools"]
-"""What a model is asked: for JSON; under a system prompt; after results, or two unlike calls, since the last prompt; with tools."""
+Trait = Literal["structured", "system", "results", "calls", "tools", "usage"]
+WHERE: Mapping[Trait, str] = {
+    "structured": "JSON is asked for",
+    "system": "there is a system prompt",
+    "results": "tools have answered since the last prompt",
+    "calls": "two unlike calls were made since the last prompt",
+    "tools": "several tools are offered",
+    "usage": "the answer tells its tokens (a stream of Chat Completions: only with stream_options.include_usage)",
+}
+"""What a request shows, in words: a fault that needs it is planned only there, since elsewhere there is nothing to get wrong."""
 CHUNK = ".chunk."
 """Stands between a call's point and the number of an event of its stream."""
 

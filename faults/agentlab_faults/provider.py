@@ -139,7 +139,7 @@ class Provider:
             answer = _Answer(refusal or _SILENT, spoiled=True)
         else:
             answer = self._served(dialect, asked, request, body, call, injection)
-        self._note(dialect, request, call, model, answer, asked)
+        self._note(dialect, request, body, call, model, answer, asked)
         return answer.exchange, functools.partial(self._ended, dialect, body, call, self.requests, answer)
 
     def _read(self, dialect: Dialect, request: WireRequest, body: dict[str, Any]) -> tuple[Exchange | None, Asked | None]:
@@ -153,7 +153,9 @@ class Provider:
         refusal = refusal or self._run.meter.refuse(dialect, request, body, now=self._run.now(), epoch=EPOCH, serial=self.requests)
         return refusal, self._run.model.named(dialect.read(body)) if refusal is None else None
 
-    def _note(self, dialect: Dialect, request: WireRequest, call: Call, model: str, answer: _Answer, asked: Asked | None) -> None:
+    def _note(
+        self, dialect: Dialect, request: WireRequest, body: dict[str, Any], call: Call, model: str, answer: _Answer, asked: Asked | None
+    ) -> None:
         """Remember the point at its first sight."""
         if call.point not in self._run.points:
             self._run.points[call.point] = Point(
@@ -166,7 +168,7 @@ class Provider:
                 calls_tools=bool(answer.calls),
                 streamed=answer.chunks > 0,
                 chunks=answer.chunks,
-                shows=traits(asked) if asked is not None else (),
+                shows=(*(traits(asked) if asked is not None else ()), *(("usage",) if dialect.tells_usage(request, body) else ())),
             )
 
     def _limit_passed(self) -> bool:

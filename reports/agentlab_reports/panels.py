@@ -86,7 +86,7 @@ def _facts(cell: CellLine, score: float | None, before: float | None) -> Iterato
         yield "Requests", f"{counts.requests:,} ({counts.requests / counts.clean_requests:.2f}\N{MULTIPLICATION SIGN})"
     if counts.clean_tokens:
         yield "Tokens", f"{counts.tokens:,} ({counts.tokens / counts.clean_tokens:.2f}\N{MULTIPLICATION SIGN})"
-    yield "Virtual time", f"{cell.virtual_seconds:.4g} s of {cell.deadline:g} s"
+    yield f"{cell.time.capitalize()} time", f"{cell.virtual_seconds:.4g} s" + (f" of {cell.deadline:g} s" if cell.deadline else "")
     if counts.commits or counts.suppressed:
         yield "Effects", f"{counts.commits} committed" + (f", {counts.suppressed} repeats suppressed" if counts.suppressed else "")
     if cell.schedule:

@@ -1,7 +1,8 @@
 """The results file, version 1: one JSON object a line, a header for each suite and a line for each cell.
 
 Unknown fields of a later minor version are kept when a file is read and written again; a later major version is refused (`read_results`).
-All times are virtual seconds since the cell began; nothing in a results file comes from a real clock, so the same run gives the same bytes.
+Times are seconds since the cell began: virtual ones, so that the same run gives the same bytes, or real ones where a cell says `time: real`
+(an agent outside the lab's process, whose provider was played on a socket).
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ Best = Literal["success", "degraded_honest", "undetectable"]
 
 Weight = Annotated[float, Field(ge=0, le=1e6)]
 Seconds = Annotated[float, Field(ge=0, le=1e9)]
-"""Virtual seconds: up to some thirty years."""
+"""Up to some thirty years."""
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0, le=10**12)]
 
@@ -117,7 +118,7 @@ class _Model(BaseModel):
 
 
 class Span(_Model):
-    """One bar or mark of a cell's timeline, in virtual seconds.
+    """One bar or mark of a cell's timeline, in the cell's seconds.
 
     A report draws `llm`, `tool`, `store`, `mcp`, `wait`, `reply` and `note` as rows in order. A call with a `fault` is hatched; a `fault`
     of its own gets a row only where no call shows it. `commit` is a mark in the lane of effects, `breaker` a part of a breaker's strip
@@ -194,7 +195,10 @@ class CellLine(_Model):
     """The scenario had something to check the reply against."""
     counts: Counts = Field(default_factory=Counts)
     scores: dict[str, float] = Field(default_factory=dict)
+    time: Literal["virtual", "real"] = "virtual"
+    """Which clock the cell's seconds are told by."""
     virtual_seconds: Seconds = 0.0
+    """How long the run took, real seconds if `time` says so."""
     deadline: Seconds = 120.0
     reply: str = ""
     error: str = ""

@@ -14,7 +14,21 @@ from agentlab_reports.score import RollUp
 from agentlab_reports.verdict import Layer, Verdict
 from agentlab_reports.words import UNJUDGED, is_exercised, strike_name, worseness
 
-__all__ = ["Chip", "boundaries", "chips", "exposed", "figures", "layers", "legend", "meta", "proof", "rates", "share", "subject"]
+__all__ = [
+    "Chip",
+    "boundaries",
+    "chips",
+    "exposed",
+    "figures",
+    "is_real_time",
+    "layers",
+    "legend",
+    "meta",
+    "proof",
+    "rates",
+    "share",
+    "subject",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +57,13 @@ def meta(suites: Sequence[SuiteResults], verdict: Verdict) -> list[str]:
     line += [f"models {', '.join(first.fingerprint.models)}"] if first.fingerprint.models else []
     line += [f"Python {first.python}"] if first.python else []
     line += [f"{name} {version}" for name, version in sorted(first.versions.items())[:6]]
+    line += ["in real time"] if is_real_time(suites) else []
     return [*line, "compared with a baseline" if verdict.changes else "no baseline"]
+
+
+def is_real_time(suites: Sequence[SuiteResults]) -> bool:
+    """Whether any cell was played outside the lab's process, and so in real time."""
+    return any(cell.time == "real" for suite in suites for cell in suite.cells)
 
 
 def chips(verdict: Verdict) -> list[Chip]:

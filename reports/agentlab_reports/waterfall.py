@@ -76,7 +76,7 @@ class Waterfall:
         )
         turns = "".join(f'<path class="turn" d="M{t.x:g} 16V{low:g}"/>' for t in self.turns)
         rows = "".join([*map(_bar_svg, self.bars), *map(_lane_svg, self.lanes)])
-        head = f'<svg class="wf" viewBox="0 0 {WIDTH:g} {self.height:g}" role="img" aria-label="Timeline in virtual seconds">'
+        head = f'<svg class="wf" viewBox="0 0 {WIDTH:g} {self.height:g}" role="img" aria-label="Timeline in seconds">'
         return f"{head}{ticks}{turns}{rows}</svg>"
 
 
@@ -101,7 +101,7 @@ def _lane_svg(lane: Lane) -> str:
 
 
 def draw(spans: Sequence[Span], seconds: float) -> Waterfall:
-    """The drawing of a timeline that lasts `seconds` of virtual time."""
+    """The drawing of a timeline that lasts `seconds`."""
     total = max([seconds, 0.001, *(span.end for span in spans if math.isfinite(span.end))])
     scale = (WIDTH - _LEFT - _RIGHT) / total
     rows, left_out = _rows(spans)

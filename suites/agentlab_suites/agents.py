@@ -1,7 +1,8 @@
 """The agent under test: found by its name, built afresh for every cell, called turn by turn.
 
 A name is `module:attribute` or `path/to/file.py:attribute`. The attribute is a factory without required arguments (sync or async), an agent
-(accepts one positional argument), or an object of a framework that is itself an agent (`agentlab_suites.frameworks`).
+(accepts one positional argument), or an object of a framework that is itself an agent (`agentlab_suites.frameworks`). Or it names an agent
+outside this process (`agentlab_suites.outside_agents`).
 """
 
 from __future__ import annotations
@@ -18,15 +19,17 @@ from pathlib import Path
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
+from agentlab_faults.outside import Outside
 from agentlab_faults.played import Conversation, Talk
 
 from agentlab_suites import frameworks
+from agentlab_suites.model import OutsideKeys
+from agentlab_suites.outside_agents import is_outside, name_of, outside_of
 from agentlab_suites.problems import BadAgent, nearest
 
 __all__ = ["Agent", "conversation", "load_agent", "required_arguments", "wants_history"]
 
 
-_OUTSIDE = ("cmd:", "http://", "https://")
 _with_history: dict[Any, bool] = {}
 
 
@@ -38,6 +41,8 @@ class Agent:
     module: ModuleType | None
     target: Any
     is_factory: bool
+    outside: Outside | None = None
+    """Where it runs outside this process; there is no target then."""
 
     @classmethod
     def of(cls, target: Any, name: str = "") -> Agent:
@@ -121,18 +126,16 @@ def _has_history(instance: Any) -> bool:
         return False
 
 
-def load_agent(name: str, *, folder: Path | None = None, suite_folder: Path | None = None, trusted: bool = True) -> Agent:
+def load_agent(name: str | OutsideKeys, *, folder: Path | None = None, suite_folder: Path | None = None, trusted: bool = True) -> Agent:
     """Find an agent by its name; files are looked for below `folder` (default: the current one), then the suite's.
 
     `trusted` names come from the command line; those in a suite must not leave these folders, nor name what is Python's own. Raises
     BadAgent with the nearest right name, or with what importing it raised.
     """
     bases = [base.resolve() for base in (folder or Path.cwd(), suite_folder) if base is not None]
-    if name.startswith(_OUTSIDE):
-        raise BadAgent(
-            f"The agent {name!r} runs outside this process: in real time, and without its tools, so no suite can judge its ledger; "
-            "break what crosses the proxy instead: agentlab chaos --script FILE --faults GLOB -- COMMAND."
-        )
+    if isinstance(name, OutsideKeys) or is_outside(name):
+        shown = name_of(name) if isinstance(name, OutsideKeys) else name
+        return Agent(shown, None, None, is_factory=False, outside=outside_of(name, bases, trusted=trusted))
     place, separator, attribute = name.rpartition(":")
     if not separator or not place or not attribute:
         raise BadAgent(f"The agent {name!r} names no attribute; write module:attribute or path/to/file.py:attribute.")

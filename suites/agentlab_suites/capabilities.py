@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from agentlab_faults.engine import play
+from agentlab_faults.outside import Outside
 from agentlab_faults.played import Setup, Talk
 from agentlab_faults.tools import adapt_frameworks
 
@@ -38,12 +39,19 @@ CAPABILITIES = {
     "callable": Capability(
         "callable, sync or async", "its own, or a parameter history", "all", "virtual", "plain functions, @tool, a framework's"
     ),
-    "outside": Capability(
-        "command line, HTTP endpoint, another language",
-        "its own",
-        "what crosses the proxy",
+    "command": Capability(
+        "command line, in any language",
+        "a run of the command each; its own, by AGENTLAB_CONVERSATION",
+        "calls of models, on a socket",
         "real, bounded",
-        "no: replies and traffic only",
+        "run by themselves, for real; no faults, no ledger",
+    ),
+    "endpoint": Capability(
+        "HTTP endpoint on loopback",
+        "a POST each; its own, by the conversation's id",
+        "calls of models, on a socket",
+        "real, bounded",
+        "run by themselves, for real; no faults, no ledger",
     ),
 }
 """By the word for the kind. The documentation's table has the same rows."""
@@ -51,6 +59,9 @@ CAPABILITIES = {
 
 def explain(agent: Agent, loaded: LoadedSuite) -> Iterator[tuple[str, str]]:
     """What the lab found the agent to be: pairs of a word and what there is to say. The factory is called once, in virtual time."""
+    if agent.outside is not None:
+        yield from _outside(agent.name, agent.outside, loaded)
+        return
     adapt_frameworks()
     made, failure = _made(agent)
     kind = CAPABILITIES[kind_of(made) or "callable"]
@@ -68,6 +79,19 @@ def explain(agent: Agent, loaded: LoadedSuite) -> Iterator[tuple[str, str]]:
         else:
             found = f"a plain function, hooked at {bare[tool].place}" if tool in bare else "seen nowhere yet"
         yield f"tool {tool}", f"{keys.effect}; {found}"
+
+
+def _outside(name: str, agent: Outside, loaded: LoadedSuite) -> Iterator[tuple[str, str]]:
+    kind = CAPABILITIES[agent.kind]
+    started = " ".join(agent.command)
+    yield "agent", f"{name} ({f'started for each conversation: {started}' if agent.url and started else 'outside this process'})"
+    yield "kind", kind.kind
+    yield "turns", kind.turns
+    yield "points", kind.points
+    yield "time", kind.time
+    yield "provider", "a server on loopback, told by OPENAI_BASE_URL and the like" if started else f"http://127.0.0.1:{agent.proxy}"
+    for tool, keys in loaded.suite.tools.items():
+        yield f"tool {tool}", f"{keys.effect}; run by the agent itself, for real, and not seen"
 
 
 def _made(agent: Agent) -> tuple[Any, str]:

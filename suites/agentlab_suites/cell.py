@@ -7,18 +7,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from agentlab_faults.catalogue import all_modes
-from agentlab_faults.engine import play
 from agentlab_faults.played import Played
 from agentlab_faults.schedule import Schedule
 from agentlab_reports.schema import CellLine, Counts
 
-from agentlab_suites.agents import Agent, conversation
+from agentlab_suites.agents import Agent
 from agentlab_suites.best import best_of
 from agentlab_suites.findings import find, finding
 from agentlab_suites.masking import Masker
 from agentlab_suites.outcome import Judgement, decide
 from agentlab_suites.plan import PlannedCell, journal_digest
-from agentlab_suites.replies import read_reply, words_of
+from agentlab_suites.replies import words_of
+from agentlab_suites.stage import perform
 from agentlab_suites.timeline import timeline
 
 __all__ = ["CellResult", "play_cell", "schedule_weight"]
@@ -38,10 +38,9 @@ class CellResult:
 def play_cell(
     cell: PlannedCell, agent: Agent, *, seed: int = 0, mask: Callable[[str], str] | None = None, on_stuck: Callable[[], None] | None = None
 ) -> CellResult:
-    """Play a cell once in virtual time and judge it."""
+    """Play a cell once and judge it: in virtual time, or in real time if the agent is outside this process."""
     scene, clean = cell.scene, cell.discovered.clean
-    talk = conversation(agent, scene.setup.prompts, read_reply)
-    played = play(talk, scene.limited(clean), cell.schedule, seed=seed, clean=clean, on_stuck=on_stuck)
+    played = perform(agent, scene.limited(clean), cell.schedule, seed=seed, clean=clean, on_stuck=on_stuck)
     judged = decide(scene.case, played, cell.schedule, scene.never(cell.schedule))
     return CellResult(_line(cell, played, judged, mask or Masker()), played)
 
@@ -58,7 +57,7 @@ def _line(cell: PlannedCell, played: Played, judged: Judgement, mask: Callable[[
     )
     allowed = scene.allowed(schedule, best)
     found = find(played, scene.setup.deadline)
-    if cell.kind == "control" and journal_digest(played) != cell.discovered.journal:
+    if cell.kind == "control" and played.time == "virtual" and journal_digest(played) != cell.discovered.journal:
         found.append(finding("not_deterministic", "the journal of this fault-free run is not that of discovery"))
     boundary, family = _group(schedule)
     last = judged.said[-1].reply if judged.said else None
@@ -87,6 +86,7 @@ def _line(cell: PlannedCell, played: Played, judged: Judgement, mask: Callable[[
         seen=sum(strike.changed for strike in played.strikes),
         judged=scene.case.judged,
         counts=_counts(played, clean.requests, clean.tokens),
+        time=played.time,
         virtual_seconds=round(played.seconds, 6),
         deadline=scene.setup.deadline,
         reply=mask(last.text)[:MAX_TEXT] if last else "",

@@ -18,9 +18,9 @@ Severity = Literal["error", "warning", "info"]
 
 NEVER_RETRY = frozenset({"permanent", "auth", "content_filter", "budget"})
 TOLERANCE = 0.05
-"""Virtual seconds by which an agent may come back too early."""
+"""Seconds by which an agent may come back too early."""
 NO_BACKOFF = 0.05
-"""A retry within this many virtual seconds had no backoff."""
+"""A retry within this many seconds had no backoff."""
 STORM = 12
 """Attempts at one logical call, all hosts together, from which it counts as a storm: six tries each at a primary and a fallback."""
 

@@ -13,6 +13,7 @@ from agentlab_faults.catalogue import all_modes
 from agentlab_faults.fault import Fault, all_faults
 from agentlab_reports.schema import Control, FaultInfo, Fingerprint, GateSettings, Header, Pair, ScenarioInfo, Waiver
 from agentlab_reports.score import weights_hash
+from pydantic import JsonValue
 
 from agentlab_suites.cell import schedule_weight
 from agentlab_suites.masking import Masker
@@ -65,8 +66,14 @@ def header_of(
         waivers=list(waivers),
         planned=sum(waived(cell, waivers) is None for cell in cells),
         discovery_errors={found.scenario: mask(found.failure) for found in discovered if found.failure},
-        extra={"hash_seed": fixed} if (fixed := os.environ.get("AGENTLAB_HASH_SEED")) else {},
+        extra=_extra(prepared),
     )
+
+
+def _extra(prepared: Prepared) -> dict[str, JsonValue]:
+    fixed = os.environ.get("AGENTLAB_HASH_SEED")
+    told = {"hash_seed": fixed, "time": "real" if prepared.agent.outside is not None else None}
+    return {name: value for name, value in told.items() if value}
 
 
 def waived(cell: PlannedCell, waivers: Iterable[Waiver]) -> Waiver | None:

@@ -6,7 +6,7 @@ import datetime as dt
 from typing import Annotated, Any, Literal, Self
 
 from agentlab_reports.schema import Outcome
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, WithJsonSchema, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, JsonValue, Tag, WithJsonSchema, model_validator
 
 from agentlab_suites.units import Duration, LimitField, Pattern, Share
 
@@ -20,6 +20,7 @@ __all__ = [
     "LimitsKeys",
     "McpKeys",
     "McpToolKeys",
+    "OutsideKeys",
     "Prompt",
     "ProviderKeys",
     "Scenario",
@@ -84,6 +85,29 @@ class Fallback(_Keys):
     tools: tuple[str, ...] = ()
     store: Flag = False
     """It can do its work without its store."""
+
+
+class OutsideKeys(_Keys):
+    """An agent that runs outside the lab's process: a command, an HTTP endpoint on loopback, or both (the command is its server)."""
+
+    command: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
+    """Run for each turn, the prompt where `{prompt}` stands, else as its last argument; it prints the reply."""
+    url: Text | None = None
+    """Where each turn is posted to; `{port}` is a free one, which the command is told by `{port}` or PORT."""
+    body: Annotated[dict[str, JsonValue], Field(min_length=1)] | None = None
+    """What is posted, as JSON, with `{prompt}` and `{conversation}` in it."""
+    proxy: Annotated[int, Field(strict=True, ge=1, le=65535)] | None = None
+    """The port on loopback at which an endpoint without a command finds its provider."""
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if self.command is None and self.url is None:
+            raise ValueError("needs 'command:' or 'url:', or both")
+        if self.url is None and (self.body is not None or self.proxy is not None):
+            raise ValueError("has 'body:' or 'proxy:', which belong to a 'url:'")
+        if self.command is not None and self.proxy is not None:
+            raise ValueError("has 'proxy:' beside 'command:', which is told a free port; leave it out")
+        return self
 
 
 class StoreKeys(_Keys):
@@ -307,12 +331,19 @@ def _allowed(value: Any) -> Any:
     return {"*": value} if isinstance(value, list) else value
 
 
+def _kind_of_agent(value: Any) -> str:
+    return "<keys>" if isinstance(value, dict | OutsideKeys) else "<name>"
+
+
+AgentField = Annotated[Annotated[str, Tag("<name>")] | Annotated[OutsideKeys, Tag("<keys>")], Discriminator(_kind_of_agent)]
+
+
 class Suite(_Keys):
     """A suite file, version 1."""
 
     version: Literal[1]
     name: Name | None = None
-    agent: str | None = None
+    agent: AgentField | None = None
     defaults: Defaults = Defaults()
     modes: tuple[str, ...] | None = None
     faults: tuple[str, ...] | None = None

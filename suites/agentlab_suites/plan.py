@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from agentlab_faults.catalogue import UnknownFault, all_modes, at_events, mode_schedule, modes_for, nearest, select, singles
-from agentlab_faults.engine import play
 from agentlab_faults.fault import Fault, all_faults
+from agentlab_faults.outside import CannotAsk, CannotRun
 from agentlab_faults.played import Clean, Played
 from agentlab_faults.points import CHUNK, Point
+from agentlab_faults.proxy.plan import possible_part, why_not
 from agentlab_faults.schedule import FAULT_FREE, Schedule
 
-from agentlab_suites.agents import Agent, conversation
+from agentlab_suites.agents import Agent
 from agentlab_suites.bare_tools import find_bare_tools, hook_tools, refuse_unseamed
 from agentlab_suites.load import LoadedSuite
 from agentlab_suites.outcome import decide
+from agentlab_suites.outside_agents import refuse_inside
 from agentlab_suites.problems import BadAgent, BadInput
-from agentlab_suites.replies import read_reply
 from agentlab_suites.scene import Scene, scenes
+from agentlab_suites.stage import perform
 
 __all__ = ["CellKind", "Discovered", "PlannedCell", "Prepared", "cells_of", "discover", "journal_digest", "prepare"]
 
@@ -77,7 +79,10 @@ class Prepared:
 
 
 def prepare(loaded: LoadedSuite, agent: Agent, *, seed: int = 0, watchdog: float | None = 30.0) -> Prepared:
-    """Find the tools' seams. Raises BadSuite for a tool that would run for real."""
+    """Find the tools' seams. Raises BadSuite for a tool that would run for real, and for what no agent outside can have."""
+    if agent.outside is not None:
+        refuse_inside(loaded)
+        return Prepared(loaded, agent, tuple(scenes(loaded, watchdog=None, hooked={}, outside=True)), (), seed)
     found = find_bare_tools(loaded, agent)
     refuse_unseamed(loaded, agent, found)
     hooks = hook_tools(loaded, found)
@@ -91,14 +96,16 @@ def discover(prepared: Prepared) -> list[Discovered]:
 
 
 def _discover(scene: Scene, agent: Agent, seed: int) -> Discovered:
-    played = play(conversation(agent, scene.setup.prompts, read_reply), scene.setup, FAULT_FREE, seed=seed)
+    played = perform(agent, scene.setup, FAULT_FREE, seed=seed)
     if isinstance(played.error, BadAgent):
         raise played.error
+    if isinstance(played.error, CannotAsk | CannotRun):
+        raise BadAgent(f"The agent {agent.name!r} cannot be asked: {played.error}")
     judged = decide(scene.case, played, FAULT_FREE)
     failure = "" if judged.outcome == "success" else f"the fault-free run ended in {judged.outcome}: {judged.why}"
     return Discovered(
         scene.name,
-        failure or _unseen_tools(scene, played),
+        failure or ("" if agent.outside is not None else _unseen_tools(scene, played)),
         judged.outcome,
         played.points,
         played.clean,
@@ -136,9 +143,33 @@ def cells_of(
     (`openai.chat.2.chunk.5-stream_cut_clean`). `named` are schedules of that sort that are wanted besides, where there are such events.
     Where discovery failed there is one item, unless `force` makes its cells all the same. Raises BadInput for a glob that matches nothing.
     """
+    outside = prepared.agent.outside is not None
     chosen = _chosen_by(globs) if globs else None
+    if chosen and outside:
+        chosen = _possible(chosen)
     by_name = {found.scenario: found for found in discovered}
-    return [cell for scene in prepared.scenes for cell in _cells(scene, by_name[scene.name], chosen or _chosen(scene), named, force)]
+    cells: list[PlannedCell] = []
+    for scene in prepared.scenes:
+        own = chosen or (_possible(_chosen(scene)) if outside else _chosen(scene))
+        cells += _cells(scene, by_name[scene.name], own, named, force)
+    return list(_possible_cells(cells)) if outside else cells
+
+
+def _possible(chosen: Chosen) -> Chosen:
+    """What a server on a socket can make of it, for agents outside this process. Raises BadInput if that is nothing."""
+    faults, modes, events = chosen
+    possible = [fault for fault in faults if why_not(fault()) is None]
+    if faults and not (possible or modes or events):
+        raise BadInput(f"{faults[0].row.id} cannot strike an agent outside this process: {why_not(faults[0]())}.")
+    return possible, modes, events
+
+
+def _possible_cells(cells: Sequence[PlannedCell]) -> Iterator[PlannedCell]:
+    """The cells without what no server can make of their schedules; those of which nothing is left are left out."""
+    for cell in cells:
+        schedule = possible_part(cell.schedule)
+        if schedule.injections or not cell.schedule.injections:
+            yield replace(cell, schedule=schedule)
 
 
 Chosen = tuple[list[type[Fault]], list[str], list[str]]

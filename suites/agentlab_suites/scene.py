@@ -18,6 +18,7 @@ from agentlab_suites.honesty import ADMITS, Honesty, compiled
 from agentlab_suites.load import LoadedSuite
 from agentlab_suites.model import Check, McpKeys, Scenario, ToolKeys, Turn
 from agentlab_suites.outcome import Case
+from agentlab_suites.outside_agents import DEADLINE
 from agentlab_suites.units import Limit, Multiple
 
 __all__ = ["DISCOVERY_REQUESTS", "Scene", "scenes", "step_of"]
@@ -70,9 +71,22 @@ class Scene:
         return None
 
 
-def scenes(loaded: LoadedSuite, *, watchdog: float | None, hooked: Mapping[str, str]) -> list[Scene]:
-    """Every scenario of the suite in its order. `hooked` gives the place of bare tools that were found in the agent's module."""
-    return [_scene(loaded, name, scenario, watchdog, hooked) for name, scenario in loaded.suite.scenarios.items()]
+def scenes(loaded: LoadedSuite, *, watchdog: float | None, hooked: Mapping[str, str], outside: bool = False) -> list[Scene]:
+    """Every scenario of the suite in its order. `hooked` gives the place of bare tools that were found in the agent's module.
+
+    `outside` this process time is real and the tools are the agent's own.
+    """
+    found = [_scene(loaded, name, scenario, watchdog, hooked) for name, scenario in loaded.suite.scenarios.items()]
+    return [replace(scene, setup=_in_real_time(scene)) for scene in found] if outside else found
+
+
+def _in_real_time(scene: Scene) -> Setup:
+    """Nobody wants to wait for what nobody asked for: shorter deadlines, and answers that come at once."""
+    scenario, defaults = scene.scenario, scene.loaded.suite.defaults
+    deadline = scenario.deadline or (defaults.deadline if "deadline" in defaults.model_fields_set else DEADLINE)
+    latency = scenario.latency or (defaults.latency if "latency" in defaults.model_fields_set else 0.0)
+    scripts = tuple(replace(spec, latency=latency) for spec in scene.setup.scripts)
+    return replace(scene.setup, scripts=scripts, deadline=deadline, tools={}, stores={}, mcp={})
 
 
 def _scene(loaded: LoadedSuite, name: str, scenario: Scenario, watchdog: float | None, hooked: Mapping[str, str]) -> Scene:

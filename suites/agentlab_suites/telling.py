@@ -43,7 +43,7 @@ def _rows(line: CellLine) -> Iterator[tuple[str, str]]:
     yield "findings", "\n".join(f"{one.severity}: {one.text}" for one in line.findings)
     counts = line.counts
     cost = f"{counts.requests} requests ({counts.clean_requests} without faults), {counts.tool_runs} tool runs, {counts.commits} commits"
-    yield "cost", f"{cost}, {line.virtual_seconds:.1f} virtual s of {line.deadline:g}"
+    yield "cost", f"{cost}, {line.virtual_seconds:.1f} {line.time} s of {line.deadline:g}"
 
 
 def _seen(line: CellLine) -> Iterator[str]:

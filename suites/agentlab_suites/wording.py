@@ -68,7 +68,7 @@ def _too_short(kind: str, shown: object, context: Mapping[str, Any]) -> str:
 
 
 def _named(trail: Trail) -> str:
-    words = [f"[{step}]" if isinstance(step, int) else step for step in trail if step != "[key]"]
+    words = [f"[{step}]" if isinstance(step, int) else step for step in trail if not str(step).startswith(("[key]", "<"))]
     return "'" + ".".join(words).replace(".[", "[") + "'" if words else "The suite"
 
 

@@ -7,9 +7,12 @@ from typing import Any
 
 import openai
 import pytest
+from agentlab_faults.catalogue import select, singles
 from agentlab_faults.engine import play
+from agentlab_faults.fault import all_faults
 from agentlab_faults.journal import Answered
 from agentlab_faults.played import Played, Setup, Talk
+from agentlab_faults.points import WHERE
 from agentlab_faults.script import Call, Say, ScriptSpec
 
 PROMPT = "Refund order 5512."
@@ -96,3 +99,18 @@ def test_points_say_that_they_stream_and_in_how_many_events() -> None:
     assert [(point.name, point.streamed, point.chunks) for point in run.points] == [("openai.chat.1", True, 13), ("openai.chat.2", True, 7)]
     assert all(event.end == "delivered" for event in run.journal if isinstance(event, Answered))
     assert [point.chunks for point in played(stream=False)[0].points] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("options", "planned"),
+    [
+        ({"stream": False}, ["usage_bogus", "usage_missing", "usage_zero"]),
+        ({"stream": True}, ["stream_usage_missing", "usage_bogus", "usage_missing", "usage_zero"]),
+        ({"stream": True, "usage": False}, []),
+    ],
+)
+def test_faults_of_usage_are_planned_only_where_it_is_told(options: dict[str, Any], planned: list[str]) -> None:
+    run, _ = played(**options)
+    found = {injection.fault.row.id for schedule in singles(run.points, select(["*usage*"])) for injection in schedule.injections}
+    assert sorted(found) == planned
+    assert all("include_usage" in WHERE[trait] for name in planned for trait in all_faults()[name].row.needs)

@@ -22,7 +22,6 @@ from agentlab_suites.capabilities import CAPABILITIES, explain
 from agentlab_suites.load import load_suite
 from agentlab_suites.outcome import decide
 from agentlab_suites.plan import discover, prepare
-from agentlab_suites.problems import BadAgent
 from agentlab_suites.replies import text_of
 from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
 from langchain_openai import ChatOpenAI
@@ -183,12 +182,6 @@ def test_a_factory_that_fails_is_explained_too(tmp_path: Path) -> None:
     lines = dict(explain(load_agent("without_a_model.py:build", folder=tmp_path), load_suite(EXAMPLES / "order.suite.yaml")))
     assert lines["kind"] == "not known: the factory raised RuntimeError: no model"
     assert lines["tool refund"] == "write; seen nowhere yet"
-
-
-@pytest.mark.parametrize("name", ["cmd:python app.py", "http://127.0.0.1:8000/agent"])
-def test_an_agent_outside_the_process_is_refused_with_what_can_be_had(name: str) -> None:
-    with pytest.raises(BadAgent, match=r"in real time, and without its tools, so no suite can judge its ledger; .* agentlab chaos"):
-        load_agent(name)
 
 
 def test_the_documentation_has_the_table_of_kinds() -> None:

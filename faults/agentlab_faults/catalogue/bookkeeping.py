@@ -26,6 +26,7 @@ __all__ = ["CreatedSkewed", "ModelMismatch", "ThinkTags", "UsageBogus", "UsageMi
         why="The answer is good; the tokens can be estimated.",
         happens="Compatible servers and gateways that do not count.",
         agent_should="Estimate with a tokenizer and charge the budget; never count it as nothing.",
+        needs=frozenset({"usage"}),
         **often(CONTENT, 0.03, harm=2),
     )
 )
@@ -47,6 +48,7 @@ class UsageMissing(Rewrites):
         why="The answer is good; a count of zero beside text is seen to be wrong.",
         happens="Gateways that fill in what they do not know.",
         agent_should="Take zero tokens beside an answer for unknown, and estimate.",
+        needs=frozenset({"usage"}),
         **often(CONTENT, 0.02, harm=2),
     )
 )
@@ -68,6 +70,7 @@ class UsageZero(Rewrites):
         why="The answer is good; counts that are no whole numbers from zero up are seen to be wrong.",
         happens="A gateway's overflow, or its own idea of the field's type; the SDK lets them through.",
         agent_should="Check that counts are whole numbers from zero up before they go into a budget.",
+        needs=frozenset({"usage"}),
         **often(CONTENT, 0.005, harm=3),
     )
 )

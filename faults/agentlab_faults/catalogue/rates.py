@@ -85,7 +85,7 @@ def often(group: Group, part: float, *, harm: Harm) -> Often:
     """
     share = group.share * part
     weight = round(harm * max(1.0, math.log10(share * 1e6)) / 2, 1)
-    return Often(rate=Rate(float(f"{share:.2g}"), f"own estimate: {part:.0%} of {group.name}, {group.anchor}"), weight=weight)
+    return Often(rate=Rate(float(f"{share:.2g}"), f"own estimate: {100 * part:.3g} % of {group.name}, {group.anchor}"), weight=weight)
 
 
 PASSES: Mapping[Shape, Best] = {"once": "recoverable", "x3": "recoverable", "always": "needs_fallback"}

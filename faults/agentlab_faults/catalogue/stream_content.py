@@ -115,6 +115,7 @@ class StreamedArgumentsNotJson(Spoils):
         happens="Compatible servers and gateways that do not count what they stream, or do not pass the last chunk on.",
         agent_should="Estimate with a tokenizer and charge the budget; never count it as nothing.",
         streamed="only",
+        needs=frozenset({"usage"}),
         **often(STREAM, 0.03, harm=2),
     )
 )

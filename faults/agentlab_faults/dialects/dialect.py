@@ -85,6 +85,11 @@ class Dialect(ABC):
         del request  # some APIs say so in the path
         return body.get("stream") is True
 
+    def tells_usage(self, request: WireRequest, body: Mapping[str, Any]) -> bool:
+        """Whether the answer says how many tokens it took."""
+        del request, body  # most APIs say it unasked
+        return True
+
     def recalled(self, body: Json, memory: Mapping[str, Any]) -> Json:
         """The body with what the provider remembers of the run put into it, where the API lets a request go on from an earlier one.
 

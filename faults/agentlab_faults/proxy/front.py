@@ -16,7 +16,7 @@ from agentlab_faults.proxy.scopes import HEADER, Scope, Scopes
 from agentlab_faults.proxy.server import Server
 from agentlab_faults.scrub import Scrubber
 
-__all__ = ["Backend", "Front"]
+__all__ = ["REFUSES", "Backend", "Front", "refuses"]
 
 REFUSES: Final = 2.0
 """Seconds for which the listening socket is closed when a refused connection is to be shown: an SDK's first retry falls into them."""
@@ -68,7 +68,7 @@ class Front:
         """The exchange is over: what is to be refused from now on, and what there is to say."""
         scope.open -= 1
         self.scopes.attend(scope)
-        if end == "broken" and not scope.name and self.server is not None and _refuses(exchange):
+        if end == "broken" and not scope.name and self.server is not None and refuses(exchange):
             self.server.refuse(REFUSES)
         if end == "delivered" and not scope.name and self.door is not None and exchange.status < 400:
             self.door.turn()
@@ -86,5 +86,6 @@ class _Ended:
         self._front.ended(self._scope, self._answering.exchange, end)
 
 
-def _refuses(exchange: Exchange) -> bool:
+def refuses(exchange: Exchange) -> bool:
+    """Whether it shows a connection that is refused."""
     return any(isinstance(part, Break) and break_kind(part) == "refuse" for part in exchange.before)

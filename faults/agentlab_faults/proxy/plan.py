@@ -15,7 +15,7 @@ from agentlab_faults.injector import Injector, Target
 from agentlab_faults.proxy.playing import break_kind
 from agentlab_faults.schedule import FAULT_FREE, Injection, Schedule
 
-__all__ = ["NOTHING", "Dealer", "Knock", "Plan", "at_the_door", "make_plan"]
+__all__ = ["NOTHING", "Dealer", "Knock", "Plan", "at_the_door", "make_plan", "possible_part", "why_not"]
 
 Knock = Literal["refuse", "untrusted", "cut", "silent"]
 """What becomes of a connection: the kernel refuses it, it is shown a certificate that nobody may trust, its handshake is reset, or never
@@ -69,29 +69,35 @@ def make_plan(
 
 
 def _of_mode(mode: str, *, tls: bool) -> Plan:
-    schedule = mode_schedule(mode)
-    possible = tuple(injection for injection in schedule.injections if _why_not(injection.fault, tls=tls) is None)
-    if not possible:
-        reasons = dict.fromkeys(str(_why_not(injection.fault, tls=tls)) for injection in schedule.injections)
+    whole = mode_schedule(mode)
+    schedule = possible_part(whole, tls=tls)
+    if not schedule.injections:
+        reasons = dict.fromkeys(str(why_not(injection.fault, tls=tls)) for injection in whole.injections)
         raise ValueError(f"The mode {mode!r} cannot be made here: {'; '.join(reasons)}.")
-    left = tuple(injection.fault.row.id for injection in schedule.injections if injection not in possible)
-    return Plan(name=mode, schedule=replace(schedule, injections=possible), left_out=left)
+    left = tuple(injection.fault.row.id for injection in whole.injections if injection not in schedule.injections)
+    return Plan(name=mode, schedule=schedule, left_out=left)
+
+
+def possible_part(schedule: Schedule, *, tls: bool = False) -> Schedule:
+    """The schedule without what no server can make."""
+    possible = tuple(injection for injection in schedule.injections if why_not(injection.fault, tls=tls) is None)
+    return replace(schedule, injections=possible)
 
 
 def _of_faults(globs: tuple[str, ...], rate: float | None, at: str | None, shape: Shape, *, tls: bool) -> Plan:
     chosen = [fault() for fault in select(globs)]
-    why_not = {fault.row.id: _why_not(fault, tls=tls, at=at) for fault in chosen}
-    possible = tuple(fault for fault in chosen if why_not[fault.row.id] is None)
+    reasons = {fault.row.id: why_not(fault, tls=tls, at=at) for fault in chosen}
+    possible = tuple(fault for fault in chosen if reasons[fault.row.id] is None)
     if globs and not possible:
-        raise UnknownFault(f"{chosen[0].row.id} cannot be made here: {why_not[chosen[0].row.id]}.")
-    left = tuple(name for name, why in why_not.items() if why is not None)
+        raise UnknownFault(f"{chosen[0].row.id} cannot be made here: {reasons[chosen[0].row.id]}.")
+    left = tuple(name for name, why in reasons.items() if why is not None)
     if at is None:
         return Plan(name=",".join(globs), faults=possible, rate=rate, left_out=left)
     injections = tuple(Injection(fault=fault, at=at, shape=shape) for fault in possible)
     return Plan(name=",".join(globs), schedule=Schedule(f"{at}-{','.join(globs)}", injections), left_out=left)
 
 
-def _why_not(fault: Fault, *, tls: bool, at: str | None = None) -> str | None:
+def why_not(fault: Fault, *, tls: bool = False, at: str | None = None) -> str | None:
     """Why a server cannot make this fault; None if it can."""
     if isinstance(fault, BreaksTool) or "llm" not in fault.row.kinds:
         return "it strikes inside the app, which `agentlab test` reaches"

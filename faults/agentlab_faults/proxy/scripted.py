@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
+from typing import Final, Protocol
 
 from agentlab_faults.exchange import Exchange, WireRequest
 from agentlab_faults.intercept.endpoints import classify
+from agentlab_faults.provider import Provider
 from agentlab_faults.proxy.channel import Channel
 from agentlab_faults.proxy.playing import Answering
 from agentlab_faults.proxy.reading import Arrived
-from agentlab_faults.proxy.scopes import Scope
 from agentlab_faults.proxy.server import problem
+from agentlab_faults.run import Run
 
-__all__ = ["Scripted", "as_sent_to_provider"]
+__all__ = ["Scripted", "Side", "as_sent_to_provider"]
 
 _HOSTS: Final = (
     ("openai.", "api.openai.com"),
@@ -28,10 +29,17 @@ def as_sent_to_provider(wire: WireRequest, api: str) -> WireRequest:
     return replace(wire, host=host)
 
 
+class Side(Protocol):
+    """A run and its provider: a scope of `agentlab chaos`, or one cell."""
+
+    run: Run
+    provider: Provider
+
+
 class Scripted:
     """Answers model calls from the script; everything else is told so."""
 
-    async def answer(self, scope: Scope, arrived: Arrived, channel: Channel) -> Answering:
+    async def answer(self, scope: Side, arrived: Arrived, channel: Channel) -> Answering:
         """The exchange to play."""
         del channel  # a script answers at once
         endpoint = classify(arrived.wire)

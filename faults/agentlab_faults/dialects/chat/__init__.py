@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agentlab_faults.dialects.answer import Answer
-from agentlab_faults.dialects.chat.answers import dated, events, render
+from agentlab_faults.dialects.chat.answers import asks_usage, dated, events, render
 from agentlab_faults.dialects.chat.reading import read
 from agentlab_faults.dialects.chat.refusal import headers, refuse
 from agentlab_faults.dialects.dialect import Dialect, Headers, Json
@@ -46,6 +46,9 @@ class ChatCompletions(Dialect):
 
     def events(self, payload: Json, body: Mapping[str, Any]) -> list[bytes]:
         return events(payload, body)
+
+    def tells_usage(self, request: WireRequest, body: Mapping[str, Any]) -> bool:
+        return not self.streams(request, body) or asks_usage(body)
 
     def headers(self, serial: int, *, milliseconds: int, streams: bool) -> Headers:
         return headers(serial, milliseconds=milliseconds, streams=streams)

@@ -9,7 +9,7 @@ from agentlab_faults.dialects.answer import Answer, Usage
 from agentlab_faults.dialects.sse import data, pieces
 from agentlab_faults.script.spec import Called
 
-__all__ = ["dated", "events", "render"]
+__all__ = ["asks_usage", "dated", "events", "render"]
 
 Json = dict[str, Any]
 
@@ -71,9 +71,15 @@ def _call(call: Called) -> Json:
     return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
 
 
+def asks_usage(body: Mapping[str, Any]) -> bool:
+    """Whether a streaming request wants to be told its tokens."""
+    options = body.get("stream_options")
+    return isinstance(options, dict) and bool(options.get("include_usage"))
+
+
 def events(payload: Json, body: Mapping[str, Any]) -> list[bytes]:
     """A `chat.completion` as its chunks, the mark of its end included; usage comes only to those who ask for it."""
-    tells_usage = bool((body.get("stream_options") or {}).get("include_usage"))
+    tells_usage = asks_usage(body)
     head = {
         "id": payload["id"],
         "object": "chat.completion.chunk",

@@ -1,4 +1,4 @@
-"""The environment of an app under chaos: where its SDKs find the server."""
+"""The environment of an app whose provider is a server of ours: where its SDKs find it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-__all__ = ["CONTROL", "TRUST", "app_environment", "trusting"]
-
-CONTROL = "AGENTLAB_CHAOS_URL"
-"""Tells the app, or its tests, where the server's own API is."""
+__all__ = ["TRUST", "app_environment", "trusting"]
 
 TRUST = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
 """Name a file of authorities to trust: Python's ssl and OpenSSL, requests, curl, Node."""
@@ -22,6 +19,8 @@ _BARE = ("ANTHROPIC_BASE_URL", "ANTHROPIC_API_BASE", "GOOGLE_GEMINI_BASE_URL", "
 _IF_SET = ("AZURE_OPENAI_ENDPOINT", "AZURE_API_BASE", "OLLAMA_HOST")
 """Set only where the app has them: another client is chosen by their mere presence."""
 _KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GROQ_API_KEY", "MISTRAL_API_KEY")
+_KEYS_OF_GOOGLE = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
+"""One of them is enough, and two are told apart with a warning."""
 _PLACEHOLDER = "sk-agentlab-scripted-provider"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -36,23 +35,23 @@ _OF_HOST = (
 """Providers that speak their own API only: the end of the host, and how their variables begin."""
 
 
-def app_environment(given: Mapping[str, str], origin: str, *, upstream: str | None = None) -> dict[str, str]:
+def app_environment(given: Mapping[str, str], origin: str, *, upstream: str | None = None, own_keys: bool = True) -> dict[str, str]:
     """The app's environment. `origin` is the server's (`http://127.0.0.1:8080`).
 
-    With `upstream`, only that provider's variables are set (all, where it is a gateway), and the app must have its own keys.
+    With `upstream`, only that provider's variables are set (all, where it is a gateway), and the app must have its own keys. Without, it
+    gets placeholders for those that it lacks; for all of them if its `own_keys` are to stay here.
     """
     base = _base(origin, upstream)
     places = dict.fromkeys(_WITH_V1, base) | dict.fromkeys(_BARE, base.removesuffix("/v1"))
     places |= {name: origin for name in _IF_SET if name in given}
     environment = {**given, **{name: value for name, value in places.items() if _is_of(name, upstream)}}
-    environment[CONTROL] = f"{origin}/_agentlab"
     for name in ("NO_PROXY", "no_proxy"):  # a proxy in the environment must not be asked for loopback
         already = [host for host in environment.get(name, "").split(",") if host]
         environment[name] = ",".join(dict.fromkeys([*already, *_LOOPBACK]))
     if upstream is None:
-        environment.update({name: _PLACEHOLDER for name in _KEYS if not environment.get(name)})
-        if not (environment.get("GEMINI_API_KEY") or environment.get("GOOGLE_API_KEY")):
-            environment["GEMINI_API_KEY"] = _PLACEHOLDER
+        environment.update({name: _PLACEHOLDER for name in _KEYS if not (own_keys and environment.get(name))})
+        google = [name for name in _KEYS_OF_GOOGLE if environment.get(name)]
+        environment.update(dict.fromkeys([] if google and own_keys else google or _KEYS_OF_GOOGLE[:1], _PLACEHOLDER))
     return environment
 
 
