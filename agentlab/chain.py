@@ -64,6 +64,7 @@ class ModelChain:
         if len({model.name for model in models}) != len(models):
             raise ValueError("Two models of a chain have the same name; breakers and failures could not be told apart.")
         self._links = [_Link(model, policy) for model in models]
+        self._loaded = False
 
     @property
     def admits(self) -> bool:
@@ -80,6 +81,10 @@ class ModelChain:
 
     async def ask(self, asking: Asking) -> tuple[Answer, Model]:
         """The first valid answer, and whose it is. Raises AllModelsFailedError; BoundExceededError before a call could pass a bound."""
+        if not self._loaded:
+            for link in self._links:
+                link.client.provider.load()
+            self._loaded = True
         failures: dict[str, AgentlabError] = dict(asking.aside)
         links = [link for link in self._links if link.model.name not in asking.aside]
         links.sort(key=lambda link: link.model.name in asking.demoted)

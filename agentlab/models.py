@@ -47,7 +47,7 @@ class Model:
     """What chat completions call the bound of an answer; compatible hosts often know the older word only."""
     price: tuple[float, float] = (0.0, 0.0)
     temperature: float | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def identity(self) -> str:

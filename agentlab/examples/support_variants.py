@@ -2,13 +2,14 @@
 
     agentlab test customer_support --agent agentlab.examples.support_variants:anthropic_streamed
 
-The fallback is always another provider's model.
+The fallback is always another provider's model. The SDKs are loaded with this module, so that no run waits for them.
 """
 
 from __future__ import annotations
 
 from agentlab.agent import Agent
-from agentlab.examples.support import build
+from agentlab.examples.support import CHAINS, build
+from agentlab.providers import provider_of
 
 __all__ = [
     "anthropic",
@@ -19,6 +20,10 @@ __all__ = [
     "openai_responses",
     "openai_responses_streamed",
 ]
+
+
+for _model in {model for chain in CHAINS.values() for model in chain}:
+    provider_of(_model).load()
 
 
 def anthropic() -> Agent:

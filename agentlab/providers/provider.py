@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator
+from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -52,6 +53,10 @@ class Provider(ABC):
                 f"{model.name} needs the SDK {self.sdk!r}, which is not installed: pip install 'agentlab-chaos[{self.extra}]'."
             )
         self.model = model
+
+    def load(self) -> None:
+        """Load the SDK, which takes about a second: better before a run than in the middle of an outage."""
+        import_module(self.sdk)
 
     @abstractmethod
     def body(self, request: Request, max_tokens: int) -> Json:

@@ -15,6 +15,7 @@ from agentlab_faults.sim import Simulation
 from agentlab.answers import Answer as OurAnswer
 from agentlab.client import ModelClient
 from agentlab.models import Api, Model, Request
+from agentlab.providers import provider_of
 
 MODELS: dict[str, Model] = {
     "openai-chat": Model(name="gpt-4o-mini"),
@@ -23,6 +24,8 @@ MODELS: dict[str, Model] = {
     "google": Model(name="gemini-2.5-flash", api="google"),
     "google 3": Model(name="gemini-3-flash", api="google"),
 }
+for _model in MODELS.values():
+    provider_of(_model).load()  # before any run: on a busy machine it can take longer than the lab waits for code that does not give way
 APIS: tuple[Api, ...] = ("openai-chat", "openai-responses", "anthropic", "google")
 
 

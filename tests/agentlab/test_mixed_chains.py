@@ -22,6 +22,7 @@ from agentlab_faults.script import Call, Say, ScriptSpec
 from agentlab import AllModelsFailedError, ModelFailedError, Reply, tool
 from agentlab.agent import Agent
 from agentlab.models import Api, Model
+from agentlab.providers import Provider
 
 from .conftest import Wire
 from .talking import APIS, MODELS
@@ -127,6 +128,15 @@ def test_the_example_shows_the_work(capsys: pytest.CaptureFixture[str]) -> None:
     play(conversation, SETUP)
     called = "".join(f"[lookup_order {{'id': '{n}'}}]\n" for n in (1, 2, 3))
     assert capsys.readouterr().out == f"{called}{ANSWER}\n[complete, by claude-haiku-4-5]\n"
+
+
+def test_every_sdk_is_loaded_before_the_first_request_and_not_in_the_middle_of_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[str] = []
+    monkeypatch.setattr(Provider, "load", lambda provider: loaded.append(provider.sdk))
+    agent = example().build()
+    assert loaded == []
+    run(lambda: agent)
+    assert loaded == ["anthropic", "google.genai", "openai"]
 
 
 def test_when_all_are_down_each_failure_is_kept() -> None:
