@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from agentlab.models import Model
     from agentlab.redis_breakers import RedisBreakers
     from agentlab.result import Reply, Step
+    from agentlab.settings import Settings
     from agentlab.tools import Tool, tool
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "ResponseCache",
     "ResumeRefusedError",
     "Run",
+    "Settings",
     "Step",
     "StreamEvent",
     "TextDelta",
@@ -81,6 +83,7 @@ _HOMES = {
     "models": ("Model",),
     "redis_breakers": ("RedisBreakers",),
     "result": ("Reply", "Step"),
+    "settings": ("Settings",),
     "tools": ("Tool", "tool"),
 }
 _MODULES = {name: module for module, names in _HOMES.items() for name in names}

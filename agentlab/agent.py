@@ -7,7 +7,7 @@ import functools
 from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
 from agentlab import telemetry
 from agentlab.approval import ApprovalHook, ApprovalRequest, Decision
@@ -31,6 +31,9 @@ from agentlab.stores.store import Store
 from agentlab.toolbox import Toolbox
 from agentlab.tools import Tool
 from agentlab.turn import Turn
+
+if TYPE_CHECKING:
+    from agentlab.settings import Settings
 
 __all__ = ["Agent"]
 
@@ -85,6 +88,7 @@ class Agent:
         self.name = name
         self.tenant = tenant
         self.bounds = bounds or Bounds()
+        _check_prices(models, self.bounds)
         self._chain = ModelChain(models, model_breaker)
         self._toolbox = Toolbox(tools, tool_breaker, approve)
         self._cache = cache
@@ -94,6 +98,11 @@ class Agent:
         react = React(self._chain, self._toolbox, instructions)
         lower: list[Layer] = [ReducedLayer(react), *([CachedLayer(cache)] if cache else []), StaticLayer(intents), SafetyNet(safety_text)]
         self._pipeline = Pipeline([FullLayer(react), *(lower if degrade else lower[:1])])
+
+    @classmethod
+    def from_settings(cls, name: str, settings: Settings, *, instructions: str, **options: Any) -> Self:
+        """An agent as these settings want it. `options` are further parameters of `Agent`, and win."""
+        return cls(name, instructions=instructions, **{**settings.options(), **options})
 
     @property
     def conversation(self) -> str:
@@ -260,6 +269,13 @@ class Agent:
             without=tuple(sorted(turn.without)),
             error=error,
         )
+
+
+def _check_prices(models: Sequence[Model], bounds: Bounds) -> None:
+    """Raises ValueError if money is bounded, but it is not known what a model costs: the bound would hold nothing."""
+    unknown = [model.name for model in models if bounds.money is not None and not model.priced]
+    if unknown:
+        raise ValueError(f"Bounds(money=...) needs the price of {', '.join(unknown)}: give it as Model(price=(input, output)).")
 
 
 def _status(turn: Turn, given: Given | None) -> Status:

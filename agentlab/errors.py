@@ -21,6 +21,7 @@ AgentlabError
 ├── StoreAwayError            a store did not answer, or not in time
 ├── ConflictError             a store holds another version than was expected
 ├── UnexpectedError           a layer broke in a way that it must not: a bug, its cause attached
+├── SettingsError             a setting cannot be used; names the field and where it stands
 └── ResumeRefusedError        the handle names no turn that can be resumed
 """
 
@@ -50,6 +51,7 @@ __all__ = [
     "PausedError",
     "ResumeRefusedError",
     "RunStoppedError",
+    "SettingsError",
     "StoreAwayError",
     "TakenOverError",
     "ToolBusyError",
@@ -194,6 +196,10 @@ class StoreAwayError(AgentlabError):
 
 class ConflictError(AgentlabError):
     """A store holds another version than was expected: somebody else has written meanwhile."""
+
+
+class SettingsError(AgentlabError):
+    """A setting cannot be used; the sentence names the field and the file's line or the variable that it stands in."""
 
 
 class UnexpectedError(AgentlabError):

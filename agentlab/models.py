@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from agentlab.answers import CHARACTERS_PER_TOKEN
 from agentlab.history import Message
+from agentlab.prices import price_of
 
 __all__ = ["Api", "Model", "Request"]
 
@@ -26,8 +27,9 @@ class Model:
     unless given; the key is read from that environment variable at the first call.
 
     `timeout` and `connect_timeout` (waiting for a free connection included) are seconds for one attempt; `max_tokens` bounds one answer;
-    `price` is US dollars for a million input and a million output tokens. With `stream` the answer is read as it is written, and an
-    attempt is given up when nothing comes for `stall_timeout` seconds; `Agent.stream` shows it.
+    `price` is US dollars for a million input and a million output tokens; None: the list price in
+    `agentlab.prices`. With `stream` the answer is read as it is written, and an attempt is given up when nothing comes for `stall_timeout`
+    seconds; `Agent.stream` shows it.
 
     `extra` is added to each request, in the provider's own words: members of the body, or for `google` of the SDK's
     `GenerateContentConfig`. To take reasoning along from one request to the next: `{"thinking": {...}}` for Anthropic,
@@ -45,7 +47,7 @@ class Model:
     max_tokens: int = 1024
     limit_field: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"
     """What chat completions call the bound of an answer; compatible hosts often know the older word only."""
-    price: tuple[float, float] = (0.0, 0.0)
+    price: tuple[float, float] | None = None
     temperature: float | None = None
     extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
@@ -55,8 +57,14 @@ class Model:
         return f"{self.api} {self.base_url} {self.name}"
 
     def cost(self, input_tokens: int, output_tokens: int) -> float:
-        """US dollars."""
-        return (input_tokens * self.price[0] + output_tokens * self.price[1]) / 1_000_000
+        """US dollars; 0 for a model whose price is not known."""
+        dollars_in, dollars_out = self.price or price_of(self.name) or (0.0, 0.0)
+        return (input_tokens * dollars_in + output_tokens * dollars_out) / 1_000_000
+
+    @property
+    def priced(self) -> bool:
+        """Whether it is known what a call costs. A model that costs nothing says `price=(0, 0)`."""
+        return self.price is not None or price_of(self.name) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Keeps secrets out of what is shown: values of the environment that look like secrets, and keys by their known forms."""
+"""Keeps secrets out of what is shown: the environment's, keys by their known forms, and what follows a name such as `password:`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ _FORMS = re.compile(
     r"\b(?:sk|rk|pk)-[A-Za-z0-9_\-]{12,}|\bAIza[A-Za-z0-9_\-]{20,}|\bgh[pousr]_[A-Za-z0-9]{20,}|\bAKIA[A-Z0-9]{12,}"
     r"|(?<=[Bb]earer )[A-Za-z0-9._\-]{12,}|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"
 )
+_NAMED = re.compile(
+    r"""((?:key|token|secret|password|passwd|authorization|credentials?)["']?\s*[:=]\s*["']?)(?!\[secret\])[^\s"',}&]+""", re.IGNORECASE
+)
 _SHORTEST = 8
 """Shorter values of the environment are too likely to be ordinary words."""
 
@@ -26,4 +29,4 @@ def hide_secrets(text: str) -> str:
     known = {value for name, value in os.environ.items() if len(value) >= _SHORTEST and _NAMES.search(name)}
     for value in sorted(known, key=len, reverse=True):
         text = text.replace(value, HIDDEN)
-    return _FORMS.sub(HIDDEN, text)
+    return _NAMED.sub(rf"\1{HIDDEN}", _FORMS.sub(HIDDEN, text))

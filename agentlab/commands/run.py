@@ -23,7 +23,7 @@ SUITE = "customer_support"
 
 
 def run(
-    prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="What the user says.")],
+    prompt: Annotated[str | None, typer.Argument(metavar="PROMPT", help="What the user says.")] = None,
     scenario: Annotated[
         str | None, typer.Option(metavar="NAME", help="Whose script the model follows; without it, the nearest prompt's.")
     ] = None,
@@ -32,6 +32,10 @@ def run(
     shape: Annotated[str, typer.Option(metavar="SHAPE", help="once, x3 or always.")] = "once",
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of every random choice.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    show_config: Annotated[
+        bool, typer.Option("--show-config", help="Print what agentlab.Settings.load() gives here, secrets hidden, and run nothing.")
+    ] = False,
+    config: Annotated[str | None, typer.Option(metavar="FILE", help="The settings file for --show-config.")] = None,
 ) -> int:
     """Run the reference agent once and show every step with its virtual time. The model is scripted: no key, no network, no real tool.
 
@@ -40,10 +44,15 @@ def run(
       agentlab run "Refund order 5512, it arrived broken."
       agentlab run "Refund order 5512." --fault http_503 --at openai.chat.1 --shape always
       agentlab run "What is your return policy?" --fault all-providers-outage
+      agentlab run --show-config --config agentlab.toml
 
     \b
     Exit codes: 0 the agent answered, 1 it raised or did not come to an end, 2 wrong usage or input.
     """
+    if show_config or config:
+        return _show_config(config, as_json=as_json)
+    if prompt is None:
+        raise CommandError("Say what the user says: agentlab run PROMPT. See `agentlab run --help`.")
     fix_hash_seed()
     prepared = watching.ready(find_suite(SUITE), None, seed)
     try:
@@ -57,6 +66,24 @@ def run(
     else:
         _show(scene, played)
     return SHIP if played.ending == "returned" else DONT_SHIP
+
+
+def _show_config(path: str | None, *, as_json: bool) -> int:
+    """Every setting, its value, and where that stands."""
+    from agentlab.errors import SettingsError
+    from agentlab.settings import Settings
+
+    try:
+        shown = Settings.explained(path)
+    except SettingsError as error:
+        raise CommandError(str(error)) from error
+    if as_json:
+        print_json([{"field": field, "value": value, "from": place} for field, value, place in shown])
+        return SHIP
+    width = max(len(field) for field, _, _ in shown)
+    for field, value, place in shown:
+        stdout().print(f"{field:{width}}  {value}{f'  ({place})' if place else ''}", markup=False, highlight=False, soft_wrap=True)
+    return SHIP
 
 
 def _chosen(prepared: Prepared, name: str | None, prompt: str) -> Scene:

@@ -1,0 +1,192 @@
+"""Settings: one typed object for what a deployment decides, from code, a file or the environment; `Agent.from_settings` takes it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+
+from agentlab import telemetry
+from agentlab.bounds import Bounds
+from agentlab.breaker import BreakerPolicy
+from agentlab.cache import ResponseCache
+from agentlab.errors import SettingsError
+from agentlab.models import Api, Model
+from agentlab.prices import price_of
+from agentlab.secrets import hide_secrets
+from agentlab.settings_sources import Found, from_environment, from_file, merged
+
+__all__ = [
+    "BoundsSettings",
+    "BreakerSettings",
+    "CacheSettings",
+    "ModelSettings",
+    "Settings",
+    "StoreSettings",
+    "TelemetrySettings",
+]
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Dollars = Annotated[float, Field(ge=0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class BoundsSettings(_Section):
+    """`agentlab.Bounds` of one turn: model answers, tokens, US dollars (none: unlimited), seconds."""
+
+    steps: PositiveInt = 8
+    tokens: PositiveInt = 200_000
+    money: PositiveFloat | None = None
+    seconds: PositiveFloat = 120.0
+
+
+class ModelSettings(_Section):
+    """One model of the chain; the fields are those of `agentlab.Model`. The key is in the environment, under `key_variable`."""
+
+    name: Annotated[str, Field(min_length=1)]
+    api: Api = "openai-chat"
+    base_url: str = ""
+    key_variable: str = ""
+    timeout: PositiveFloat = 30.0
+    connect_timeout: PositiveFloat = 5.0
+    stream: bool = False
+    stall_timeout: PositiveFloat = 15.0
+    max_tokens: PositiveInt = 1024
+    limit_field: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"
+    price: tuple[Dollars, Dollars] | None = None
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    extra: dict[str, Any] = Field(default_factory=dict)
+
+
+class BreakerSettings(_Section):
+    """`agentlab.BreakerPolicy`: failures in a row to open, seconds until a probe, successful probes to close."""
+
+    failures: PositiveInt = 4
+    reset: PositiveFloat = 30.0
+    successes: PositiveInt = 1
+
+
+class CacheSettings(_Section):
+    """The response cache: whether there is one, least similarity of a hit, entries of one tenant."""
+
+    enabled: bool = True
+    threshold: Share = 0.85
+    size: PositiveInt = 1000
+
+
+class TelemetrySettings(_Section):
+    """Where telemetry goes, and the part of the turns that an evaluator scores."""
+
+    exporter: Literal["none", "console", "otlp"] = "none"
+    evaluate_share: Share = 0.1
+
+
+class StoreSettings(_Section):
+    """Where shared state lives: URLs such as `redis://host:6379/0`. Empty: in this process."""
+
+    breakers: Annotated[str, Field(pattern=r"^(rediss?://.*)?$")] = ""
+
+
+class Settings(_Section):
+    """What a deployment decides about its agents.
+
+    >>> settings = Settings.load(environment={}, bounds={"seconds": 30}, models=[{"name": "gpt-4o-mini"}])
+    >>> settings.bounds.seconds, settings.models[0].timeout
+    (30.0, 30.0)
+
+    `prices` are US dollars for a million input and output tokens, by model; they win over the table in `agentlab.prices`, and a model's own
+    `price` over both.
+    """
+
+    bounds: BoundsSettings = BoundsSettings()
+    models: tuple[ModelSettings, ...] = ()
+    prices: dict[str, tuple[Dollars, Dollars]] = Field(default_factory=dict)
+    model_breaker: BreakerSettings = BreakerSettings()
+    tool_breaker: BreakerSettings = BreakerSettings()
+    cache: CacheSettings = CacheSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
+    stores: StoreSettings = StoreSettings()
+    degrade: bool = True
+
+    @classmethod
+    def load(cls, path: str | Path | None = None, *, environment: Mapping[str, str] | None = None, **values: Any) -> Self:
+        """Settings of a TOML or YAML file, of the environment over it, and of code (`values`) over both.
+
+        Without `path` the file is the one that AGENTLAB_SETTINGS names, else `agentlab.toml` or `agentlab.yaml` in the current folder, if
+        there is one. In the environment a name is AGENTLAB_ and the field, sections separated by two underscores
+        (`AGENTLAB_BOUNDS__SECONDS=30`); what is no plain value is JSON. Raises SettingsError with the field and where it stands.
+        """
+        return cls._checked(cls._found(path, os.environ if environment is None else environment, values))
+
+    @classmethod
+    def explained(cls, path: str | Path | None = None, *, environment: Mapping[str, str] | None = None) -> list[tuple[str, str, str]]:
+        """Every field with its value and where that stands (empty: the default), secrets hidden. Raises SettingsError."""
+        found = cls._found(path, os.environ if environment is None else environment, {})
+        shown = cls._checked(found).model_dump(mode="json")
+        return [(field, hide_secrets(str(value)), found.places.get(field, "")) for field, value in _flat(shown)]
+
+    @classmethod
+    def _found(cls, path: str | Path | None, environment: Mapping[str, str], values: Mapping[str, Any]) -> Found:
+        return merged(from_file(path, environment), from_environment(environment, cls.model_fields), Found(dict(values), {}, "code"))
+
+    @classmethod
+    def _checked(cls, found: Found) -> Self:
+        try:
+            return cls.model_validate(found.values)
+        except ValidationError as error:
+            raise SettingsError(_sentence(found, error)) from None
+
+    def options(self) -> dict[str, Any]:
+        """What `Agent` takes of these settings, by its parameters' names. Each call makes a new cache and new connections to stores."""
+        shared = None
+        if self.stores.breakers:
+            from agentlab.redis_breakers import RedisBreakers  # noqa: PLC0415  # an extra
+
+            shared = RedisBreakers.from_url(self.stores.breakers)
+        return {
+            "models": [self._model(model) for model in self.models],
+            "bounds": Bounds(**self.bounds.model_dump()),
+            "cache": ResponseCache(threshold=self.cache.threshold, size=self.cache.size) if self.cache.enabled else None,
+            "degrade": self.degrade,
+            "model_breaker": BreakerPolicy(**self.model_breaker.model_dump(), shared=shared),
+            "tool_breaker": BreakerPolicy(**self.tool_breaker.model_dump(), shared=shared),
+            "evaluate_share": self.telemetry.evaluate_share,
+        }
+
+    def start_telemetry(self) -> Callable[[], None]:
+        """Set up what `telemetry.exporter` asks for. The result flushes and stops it."""
+        if self.telemetry.exporter == "console":
+            return telemetry.console()
+        return telemetry.otlp() if self.telemetry.exporter == "otlp" else lambda: None
+
+    def _model(self, model: ModelSettings) -> Model:
+        price = model.price or self.prices.get(model.name) or price_of(model.name)
+        return Model(**{**model.model_dump(), "price": price})
+
+
+def _flat(values: Mapping[str, Any], before: str = "") -> list[tuple[str, Any]]:
+    """The fields by their dotted names; a list's items by their number."""
+    found: list[tuple[str, Any]] = []
+    for name, value in values.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            value = {str(n): item for n, item in enumerate(value)}  # noqa: PLW2901  # the same, by number
+        if isinstance(value, dict) and value and name != "extra":
+            found += _flat(value, f"{before}{name}.")
+        else:
+            found.append((f"{before}{name}", value))
+    return found
+
+
+def _sentence(found: Found, error: ValidationError) -> str:
+    problems = []
+    for problem in error.errors(include_url=False, include_input=False, include_context=False):
+        field = ".".join(str(part) for part in problem["loc"])
+        wrong = "there is no such setting" if problem["type"] == "extra_forbidden" else problem["msg"]
+        problems.append(f"{found.where(field) or 'code'}: {field}: {wrong}")
+    return "; ".join(problems) + ". Correct it there."
