@@ -48,6 +48,13 @@ async def test_a_foreign_host_is_refused(host: str) -> None:
         await goes_on(running)
 
 
+async def test_a_url_as_target_is_served_for_loopback_and_refused_for_others() -> None:
+    async with chaos() as running:
+        for host, wanted in (("127.0.0.1:8080", 200), ("api.openai.com", 421), ("127.0.0.1@evil.example", 421)):
+            status, _ = await running.ask(post(f"http://{host}/v1/chat/completions", chat(), "authorization: Bearer k"))
+            assert status == wanted
+
+
 @pytest.mark.parametrize("host", ["localhost", "localhost:1234", "127.0.0.1:8080", "[::1]:8080"])
 async def test_every_name_of_loopback_is_served(host: str) -> None:
     async with chaos() as running:
@@ -75,6 +82,7 @@ MALFORMED = {
     "a chunk without a size": b"POST / HTTP/1.1\r\nhost: 127.0.0.1\r\ntransfer-encoding: chunked\r\n\r\nZZZ\r\n",
     "an endless header": b"GET / HTTP/1.1\r\nx: " + b"a" * 200_000,
     "a target that is no path": b"GET nowhere HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n",
+    "a URL that is none": b"GET http://[ HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n",
     "a tunnel": b"CONNECT api.openai.com:443 HTTP/1.1\r\nhost: api.openai.com\r\n\r\n",
     "another protocol": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 64,

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import h11
 
@@ -39,7 +39,7 @@ class Arrived:
     target: str
     """Path and query."""
     host: str
-    """The Host header."""
+    """The Host header, or the authority of a target that is a URL."""
     http11: bool
     keeps: bool
     """The connection may be used again."""
@@ -122,8 +122,8 @@ def _too_large(limits: Limits) -> Refusal:
 def _arrived(head: h11.Request, body: bytes) -> Arrived:
     raw = tuple((bytes(name), bytes(value)) for name, value in head.headers)
     headers = RawHeaders(list(raw))
-    target = _origin_form(head.target)
-    host = headers.get("host", "")
+    authority, target = _origin_form(head.target)
+    host = authority or headers.get("host", "")
     http11 = head.http_version == b"1.1"
     said = headers.get("connection", "").lower()
     wire = WireRequest(
@@ -140,12 +140,22 @@ def _arrived(head: h11.Request, body: bytes) -> Arrived:
     return Arrived(wire, raw, target, host, http11, keeps=http11 and "close" not in said)
 
 
-def _origin_form(target: bytes) -> str:
-    """Path and query; of a URL (as clients of forward proxies send it) its path and query. Raises Refusal for anything else."""
+def _origin_form(target: bytes) -> tuple[str, str]:
+    """("", path and query); of a URL (as clients of forward proxies send it) its authority too, which goes before the Host header.
+
+    Raises Refusal for anything else.
+    """
     text = target.decode("ascii", "replace")
     if text.startswith("/"):
-        return text
-    parts = urlsplit(text)
-    if parts.scheme in {"http", "https"}:
-        return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        return "", text
+    parts = _split(text)
+    if parts is not None and parts.scheme in {"http", "https"} and parts.netloc:
+        return parts.netloc, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     raise Refusal(HTTPStatus.BAD_REQUEST, "The request names no path; this is no forward proxy, set the SDK's base URL instead.")
+
+
+def _split(text: str) -> SplitResult | None:
+    try:
+        return urlsplit(text)
+    except ValueError:  # `http://[`
+        return None
