@@ -11,6 +11,7 @@ import typer
 from agentlab.commands.chaos_options import Options
 from agentlab.commands.chaos_source import source_of
 from agentlab.commands.console import CommandError
+from agentlab.commands.own import load_own
 
 if TYPE_CHECKING:
     from agentlab_faults.proxy import Plan
@@ -66,6 +67,7 @@ def chaos(
     """
     from agentlab.commands.chaos_session import run_session
 
+    load_own(Path.cwd())
     options = Options(
         command=tuple(command or ()),
         source=source_of(

@@ -57,7 +57,10 @@ async def run_session(options: Options) -> int:
         except CannotListen as error:
             raise CommandError(str(error)) from error
         try:
-            return await _Session(options, teller, front, server, clean, certificates).run()
+            code = await _Session(options, teller, front, server, clean, certificates).run()
+            if live is not None:
+                teller.note(live.purse.said)
+            return code
         finally:
             await door.close()
             await server.close()

@@ -54,7 +54,7 @@ class Teller:
             return
         self._print("", "")
         connections = sum(1 for blow in blows if not blow.attempt)
-        also = f", and {connections} connections" if connections else ""
+        also = f", and {connections} connection{'s' if connections > 1 else ''}" if connections else ""
         self._print(f"{requests} requests in {seconds:.1f} s, {len(blows) - connections} of them broken{also}.", "bold")
         for blow in blows:
             self._print(f"  {_story(blow)}", _STYLES.get(blow.taken, ""))

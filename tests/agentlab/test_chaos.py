@@ -112,7 +112,7 @@ def server() -> Iterator[Running]:
         (["--script", "nowhere.yaml"], r"The suite cannot be read: No such file"),
         (["--script", ORDER, "--faults", "http_42"], r"^No fault of the catalogue is named 'http_42'; did you mean"),
         (["--script", ORDER, "--mode", "outage-recover"], r"^No mode is named 'outage-recover'; did you mean 'outage-recovers'"),
-        (["--script", ORDER, "--mode", "tool-timeouts"], r"^The mode 'tool-timeouts' breaks tools only, which run inside the app"),
+        (["--script", ORDER, "--mode", "tool-timeouts"], r"^The mode 'tool-timeouts' cannot be made here: it strikes inside the app"),
         (["--script", ORDER, "--faults", "net_pool_timeout"], r"^net_pool_timeout cannot be made here: it is the client's own"),
         (["--script", ORDER, "--faults", "http_*", "--rate", "2"], r"^The rate is a share of requests from 0 to 1, not 2\."),
         (["--script", ORDER, "--", "no-such-program"], r"^'no-such-program' cannot be run: No such file or directory\."),
@@ -134,6 +134,37 @@ def test_the_bare_loop_meets_429_and_recovers() -> None:
     assert re.search(r"openai\.chat\.2: tried again after 5\.\d\d s \(told to wait 5 s\), by the SDK", done.stderr)
     assert "6 requests in" in done.stderr
     assert "How the app took it: 3 recovered." in done.stderr
+
+
+def test_a_fault_of_ones_own_is_made_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT / "examples" / "own_fault")
+    asks = textwrap.dedent(RAW).replace("range(2)", "range(1)")
+    done = chaos("--script", ORDER, "--faults", "gateway_maintenance", "--", sys.executable, "-c", asks, ASK=json.dumps(ASK))
+    assert done.stdout == "200\n", done.stderr
+    assert "openai.chat.1  gateway_maintenance: 200: gave up" in done.stderr
+
+
+TLS_CLIENT = """
+import json, os, ssl, urllib.request
+for _ in range(2):
+    url, ask = os.environ["OPENAI_BASE_URL"] + "/chat/completions", os.environ["ASK"].encode()
+    request = urllib.request.Request(url, ask, {"authorization": "Bearer k"})
+    try:
+        print(urllib.request.urlopen(request, timeout=10).status)
+    except OSError as error:
+        print(error.reason.verify_message)
+"""
+
+
+def test_an_app_that_speaks_https_meets_a_bad_certificate_and_trusts_the_good_one(tmp_path: Path) -> None:
+    results = tmp_path / "results.jsonl"
+    options = ["--tls", "--script", ORDER, "--faults", "net_tls_untrusted", "-o", str(results)]
+    done = chaos(*options, "--", sys.executable, "-c", TLS_CLIENT, ASK=json.dumps(ASK), TMPDIR=str(tmp_path))
+    assert done.stdout == "self-signed certificate\n200\n", done.stderr
+    assert "0 of them broken, and 1 connection." in done.stderr
+    [_, cell] = [json.loads(line) for line in results.read_text().splitlines()]
+    assert (cell["id"], cell["outcome"]) == ("order[openai.chat.1-net_tls_untrusted]", "success")
+    assert [path.name for path in tmp_path.iterdir()] == ["results.jsonl"]
 
 
 def test_an_app_that_gives_up_is_told_with_its_own_exit_code() -> None:

@@ -229,7 +229,7 @@ async def test_no_more_money_than_the_budget_is_spent() -> None:
     async with between(budget=Budget(dollars=0.05, price=price)) as there:
         statuses = [(await there.chaos.ask(post("/v1/chat/completions", body)))[0] for _ in range(3)]
         assert statuses == [200, 200, 402]
-        assert there.live._purse.dollars == pytest.approx(2 * (1000 * 10 + 500 * 20) / 1e6)
+        assert there.live.purse.dollars == pytest.approx(2 * (1000 * 10 + 500 * 20) / 1e6)
         assert (await there.chaos.ask(ASK))[0] == 402
 
 

@@ -62,6 +62,12 @@ class Purse:
         self.dollars += aside
         return aside
 
+    @property
+    def said(self) -> str:
+        """What was passed on, and what it cost as far as that is counted."""
+        cost = f" for {self.dollars:.4f} dollars" if self._budget.price is not None else ""
+        return f"passed {self.requests} of at most {self._budget.requests} requests on{cost}"
+
     def settle(self, aside: float, usage: tuple[int, int] | None) -> None:
         """Replace what was put aside by the cost; a request whose usage is not known keeps what was put aside."""
         if usage is not None and self._budget.price is not None and aside:

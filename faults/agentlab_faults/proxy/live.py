@@ -53,7 +53,7 @@ class Live:
     def __init__(self, upstream: str, purse: Purse) -> None:
         self._upstream = Upstream(upstream)
         self._host = self._upstream.host
-        self._purse = purse
+        self.purse = purse
         self._serial = 0
         self.keep: Keep | None = None
         """Sees each answer that came whole: the request, status and headers, and the body's pieces with the seconds before each."""
@@ -106,7 +106,7 @@ class Live:
         run.events.append(Answered(run.now(), serial, call.point, call.attempt, end, status, 0, strike.fault, retry_after(exchange)))
 
     async def _pass_on(self, arrived: Arrived, channel: Channel, whole: _Whole | None, strike: _Strike) -> Answering:
-        aside = self._purse.open(parsed(arrived.wire.body), len(arrived.wire.body))
+        aside = self.purse.open(parsed(arrived.wire.body), len(arrived.wire.body))
         if isinstance(aside, str):
             return Answering(problem(402, aside))
         headers = [(name, value) for name, value in arrived.raw if name not in _HOP] + [(b"accept-encoding", b"identity")]
@@ -130,7 +130,7 @@ class Live:
 
     def _came(self, wire: WireRequest, exchange: Exchange, aside: float, pieces: list[tuple[float, bytes]]) -> None:
         """The whole body has come."""
-        self._purse.settle(aside, usage_in(b"".join(piece for _, piece in pieces)))
+        self.purse.settle(aside, usage_in(b"".join(piece for _, piece in pieces)))
         if self.keep is not None:
             self.keep(wire, exchange, pieces)
 
