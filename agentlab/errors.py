@@ -8,6 +8,7 @@ AgentlabError
 ├── InvalidAnswerError        a model answered 200 with something that is no answer (one attempt)
 ├── InvalidArgumentsError     a model's arguments for a tool cannot be used
 ├── InvalidScoreError         an evaluator gave a score that is none
+├── InvalidOutputError        a model's final answer is not of the form that was asked for
 ├── InvalidResultError        a tool returned what its annotation does not allow
 ├── ToolRefusedError          raised by a tool's author: refused, nothing was done
 ├── ToolBusyError            as many calls of a tool as may run at a time have not come back; this one was not made
@@ -44,6 +45,7 @@ __all__ = [
     "ConflictError",
     "InvalidAnswerError",
     "InvalidArgumentsError",
+    "InvalidOutputError",
     "InvalidResultError",
     "InvalidScoreError",
     "MissingExtraError",
@@ -131,6 +133,10 @@ class InvalidAnswerError(AgentlabError):
 
 class InvalidArgumentsError(AgentlabError):
     """A model's arguments for a tool cannot be used; the sentence is written for the model."""
+
+
+class InvalidOutputError(AgentlabError):
+    """A model's final answer is not of the form that was asked for; the sentence is written for the model."""
 
 
 class InvalidResultError(AgentlabError):

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from agentlab.answers import CHARACTERS_PER_TOKEN
 from agentlab.history import Message
 from agentlab.prices import price_of
+from agentlab.structured import Form
 
 __all__ = ["Api", "Model", "Request"]
 
@@ -75,6 +76,8 @@ class Request:
     tools: Sequence[Mapping[str, Any]] = ()
     may_call: bool = True
     """False: the tools are shown but must not be called."""
+    form: Form | None = None
+    """The form that the model's final text must have; None for plain text."""
     characters: int = 0
     """Roughly how much is sent."""
 

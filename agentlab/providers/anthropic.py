@@ -55,6 +55,8 @@ class Anthropic(PostingProvider):
             body["tools"] = [_tool(tool["function"]) for tool in request.tools]
             if not request.may_call:
                 body["tool_choice"] = {"type": "none"}
+        if request.form is not None:
+            body["output_config"] = {"format": {"type": "json_schema", "schema": request.form.schema}}
         body |= self.model.extra
         if "thinking" in body and _begun_elsewhere(body["messages"]):
             del body["thinking"]  # it may not begin in the middle of a turn

@@ -25,8 +25,8 @@ Json = dict[str, Any]
 FILTERS = ("SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT")
 BAD_CALLS = ("MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS", "MISSING_THOUGHT_SIGNATURE")
 MEANINGS = {"STOP": "stop", "MAX_TOKENS": "cut", **dict.fromkeys(FILTERS, "filtered"), **dict.fromkeys(BAD_CALLS, "malformed_call")}
-UNSIGNED = re.compile(r"(^|/)gemini-[12]\b")
-"""Models that take calls without a signature back."""
+OLDER = re.compile(r"(^|/)gemini-[12]\b")
+"""Models that take calls without a signature back, and that refuse a form of the answer beside tools: they are held to it by repair."""
 FOREIGN = b"skip_thought_signature_validator"
 """The signature that Google documents for calls of another model (ai.google.dev/gemini-api/docs/thought-signatures)."""
 NO_TEXT = "(no text)"
@@ -62,6 +62,8 @@ class Google(Provider):
             config["automatic_function_calling"] = {"disable": True}
             if not request.may_call:
                 config["tool_config"] = {"function_calling_config": {"mode": "NONE"}}
+        if request.form is not None and not (request.tools and OLDER.search(self.model.name)):
+            config |= {"response_mime_type": "application/json", "response_json_schema": request.form.schema}
         return {"model": self.model.name, "contents": _contents(messages, self.model), "config": config | dict(self.model.extra)}
 
     async def whole(self, body: Json, seconds: float) -> object:
@@ -172,7 +174,7 @@ def _said(message: Message, model: Model) -> Iterator[Json]:
     for call in message.get("tool_calls", ()):
         part = {"function_call": {**_named(call["id"]), "name": call["function"]["name"], "args": arguments_of(call)}}
         signed = _signed(private_of(call, model.identity))
-        if first and not signed and not UNSIGNED.search(model.name):
+        if first and not signed and not OLDER.search(model.name):
             signed = {"thought_signature": FOREIGN}
         first = False
         yield part | signed

@@ -39,6 +39,9 @@ class OpenAIChat(PostingProvider):
             body["tools"] = list(request.tools)
             if not request.may_call:
                 body["tool_choice"] = "none"
+        if request.form is not None:
+            form = {"name": request.form.name, "schema": request.form.schema, "strict": True}
+            body["response_format"] = {"type": "json_schema", "json_schema": form}
         if model.stream:
             body["stream_options"] = {"include_usage": True}
         return body | dict(model.extra)

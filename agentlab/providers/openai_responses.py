@@ -50,6 +50,9 @@ class OpenAIResponses(PostingProvider):
             body["tools"] = [_tool(tool["function"]) for tool in request.tools]
             if not request.may_call:
                 body["tool_choice"] = "none"
+        if request.form is not None:
+            form = {"type": "json_schema", "name": request.form.name, "schema": request.form.schema, "strict": True}
+            body["text"] = {"format": form}
         return body | dict(self.model.extra)
 
     def assembly(self) -> Assembly:
