@@ -6,6 +6,7 @@ import asyncio
 import functools
 from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,22 +18,36 @@ from agentlab.cache import ResponseCache
 from agentlab.chain import ModelChain
 from agentlab.checkpoint import Progress, progress_of
 from agentlab.conversation import CUT, Conversation
-from agentlab.errors import AgentlabError, PausedError, ResumeRefusedError, TakenOverError, UnexpectedError
+from agentlab.errors import (
+    AgentlabError,
+    PausedError,
+    PlanRejectedError,
+    ResumeRefusedError,
+    RunStoppedError,
+    TakenOverError,
+    UnexpectedError,
+)
 from agentlab.evaluation import Evaluation, Evaluator, Run
 from agentlab.events import Listener, StreamEvent, told
 from agentlab.history import plain_text
-from agentlab.layers import CachedLayer, FullLayer, Given, Intent, Layer, Pipeline, ReducedLayer, SafetyNet, StaticLayer
+from agentlab.layers import CachedLayer, FullLayer, Given, Intent, Layer, Pipeline, ReducedLayer, SafetyNet, StaticLayer, Worker
 from agentlab.models import Model
 from agentlab.notes import with_notes
+from agentlab.planning.choose import Pattern
+from agentlab.planning.pattern import PlanAndExecute
 from agentlab.react import React
 from agentlab.result import LayerName, Reply, Status
 from agentlab.stores.guard import Guarded
 from agentlab.stores.store import Store
+from agentlab.structured import Structured
+from agentlab.text import canonical
 from agentlab.toolbox import Toolbox
 from agentlab.tools import Tool
 from agentlab.turn import Turn
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from agentlab.settings import Settings
 
 __all__ = ["Agent"]
@@ -40,6 +55,9 @@ __all__ = ["Agent"]
 SAFETY_TEXT = "I'm sorry, I could not work on your request: the service is unavailable just now. Please try again in a few minutes."
 NOT_RUN = '{"error": "This call waited for approval and was not run."}'
 STOPPED = "I stopped here: another worker has taken this conversation over, and its answer is given there."
+FORM = "\n\nYour answer to the user is one JSON object of this schema, and nothing else:\n"
+BOUNDED_STEPS = 6
+"""Steps of a turn with the pattern `bounded_react`, at most."""
 BY_A_MODEL: frozenset[LayerName] = frozenset({"full", "reduced"})
 BOUND_STATUS: dict[str, Status] = {
     "seconds": "timeout", "steps": "max_steps_exceeded", "tokens": "budget_exceeded", "money": "budget_exceeded",
@@ -80,6 +98,9 @@ class Agent:
         conversation: str | None = None,
         checkpoints: Store | None = None,
         approve: ApprovalHook | None = None,
+        pattern: Pattern = "react",
+        approve_plans: bool = False,
+        output: type[BaseModel] | None = None,
         model_breaker: BreakerPolicy | None = None,
         tool_breaker: BreakerPolicy | None = None,
         evaluator: Evaluator | None = None,
@@ -95,9 +116,10 @@ class Agent:
         self._talk = Conversation(name, conversation, tenant, Guarded(checkpoints, "checkpoints") if checkpoints else None)
         self._evaluation = Evaluation(evaluator, evaluate_share) if evaluator else None
         self._one_at_a_time = asyncio.Lock()
-        react = React(self._chain, self._toolbox, instructions)
-        lower: list[Layer] = [ReducedLayer(react), *([CachedLayer(cache)] if cache else []), StaticLayer(intents), SafetyNet(safety_text)]
-        self._pipeline = Pipeline([FullLayer(react), *(lower if degrade else lower[:1])])
+        self._output = Structured(output) if output else None
+        worker = self._worker(pattern, instructions, approve_plans=approve_plans)
+        lower: list[Layer] = [ReducedLayer(worker), *([CachedLayer(cache)] if cache else []), StaticLayer(intents), SafetyNet(safety_text)]
+        self._pipeline = Pipeline([FullLayer(worker), *(lower if degrade else lower[:1])])
 
     @classmethod
     def from_settings(cls, name: str, settings: Settings, *, instructions: str, **options: Any) -> Self:
@@ -177,6 +199,22 @@ class Agent:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self.aclose()
 
+    def _worker(self, pattern: Pattern, instructions: str, *, approve_plans: bool) -> Worker:
+        if self._output is not None:
+            instructions += FORM + canonical(self._output.form.schema)
+        if pattern == "bounded_react":
+            self.bounds = replace(self.bounds, steps=min(self.bounds.steps, BOUNDED_STEPS))
+        if pattern in {"react", "bounded_react"}:
+            return React(self._chain, self._toolbox, instructions, self._output)
+        return PlanAndExecute(
+            self._chain,
+            self._toolbox,
+            instructions,
+            dependencies=pattern == "plan_dag",
+            approve_plans=approve_plans,
+            output=self._output,
+        )
+
     def _turn(self, text: str) -> Turn:
         turn = Turn(
             text=text,
@@ -203,6 +241,7 @@ class Agent:
         turn.failed = dict(progress.failed)
         turn.used, turn.succeeded, turn.questioned = set(progress.used), set(progress.succeeded), set(progress.questioned)
         turn.observed, turn.decisions = dict(progress.observed), dict(progress.decisions)
+        turn.plan = progress.plan
         turn.seen = Counter()
         return turn
 
@@ -217,33 +256,34 @@ class Agent:
                 self._evaluation.offer(Run(agent=self.name, conversation=self.conversation, text=turn.text, reply=reply))
             return reply
 
-    async def _given(self, turn: Turn) -> tuple[Given | None, PausedError | None, int]:
+    async def _given(self, turn: Turn) -> tuple[Given | None, RunStoppedError | None, int]:
         """What the pipeline gives, or the pause, and where the history stood. Raises TakenOverError."""
-        given, paused, closing = None, None, CUT
+        given, stopped, closing = None, None, CUT
         try:
             given = await self._pipeline.answer(turn)
-        except PausedError as error:
-            paused, closing = error, NOT_RUN
+        except (PausedError, PlanRejectedError) as error:
+            stopped, closing = error, NOT_RUN
         finally:
             stood_at = len(turn.history)
             turn.history.close(closing)
-        return given, paused, stood_at
+        return given, stopped, stood_at
 
-    async def _reply(self, turn: Turn, given: Given | None, paused: PausedError | None, stood_at: int) -> Reply:
+    async def _reply(self, turn: Turn, given: Given | None, stopped: RunStoppedError | None, stood_at: int) -> Reply:
         if given is None or given.layer not in BY_A_MODEL:
             turn.problem = turn.problem or self._chain.left_alone()
-        status = "paused" if paused else _status(turn, given)
+        status = _status(turn, given, stopped)
         if given is None:
-            why = f"it needs somebody's approval: {paused.request}" if paused else turn.problem or "nothing that could answer was well"
+            paused = f"it needs somebody's approval: {stopped.request}" if isinstance(stopped, PausedError) else stopped
+            why = paused or turn.problem or "nothing that could answer was well"
             given = Given(with_notes(f"I could not finish this: {why}", turn), "", "full", 0.0)
         if given.said:
             turn.history.add_assistant(given.said)
         if self._cache is not None and status == "complete" and turn.first and self._toolbox.cacheable(turn):
             self._cache.put(self.tenant, turn.text, given.text)
-        waiting = paused.request if paused else None
+        waiting = stopped.request if isinstance(stopped, PausedError) else None
         progress = None if status == "complete" else progress_of(turn, stood_at, waiting)
         handle = await self._talk.end(turn, progress)
-        return self._said(turn, given, status, paused or turn.problem or _failure(turn), handle, waiting)
+        return self._said(turn, given, status, stopped or turn.problem or _failure(turn), handle, waiting)
 
     def _said(
         self,
@@ -266,6 +306,7 @@ class Agent:
             usage=turn.usage,
             resume=handle,
             waiting=waiting,
+            output=self._output.read(given.said) if self._output and given.said and given.layer in BY_A_MODEL else None,
             without=tuple(sorted(turn.without)),
             error=error,
         )
@@ -278,7 +319,9 @@ def _check_prices(models: Sequence[Model], bounds: Bounds) -> None:
         raise ValueError(f"Bounds(money=...) needs the price of {', '.join(unknown)}: give it as Model(price=(input, output)).")
 
 
-def _status(turn: Turn, given: Given | None) -> Status:
+def _status(turn: Turn, given: Given | None, stopped: RunStoppedError | None) -> Status:
+    if stopped is not None:
+        return "paused" if isinstance(stopped, PausedError) else "plan_rejected"
     if given is None:
         return BOUND_STATUS[turn.bound.bound] if turn.bound else "incomplete"
     if given.layer == "full":

@@ -12,6 +12,7 @@ from agentlab.bounds import Usage
 from agentlab.effects import Effect
 from agentlab.errors import ResumeRefusedError
 from agentlab.history import Kept
+from agentlab.planning.plan import PlanState
 from agentlab.result import Step
 from agentlab.turn import FailedCall, Observation, Turn
 
@@ -41,6 +42,7 @@ class Progress:
     decisions: dict[str, Decision]
     questioned: list[str]
     waiting: ApprovalRequest | None = None
+    plan: PlanState | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +74,7 @@ def progress_of(turn: Turn, stood_at: int, waiting: ApprovalRequest | None = Non
         decisions=turn.decisions,
         questioned=sorted(turn.questioned),
         waiting=waiting,
+        plan=turn.plan,
     )
 
 

@@ -17,6 +17,7 @@ AgentlabError
 ├── UnsupportedContentError   what the agent was given is no text: an image, a sound, a file
 ├── MissingExtraError         a provider's SDK is not installed; names the extra that installs it
 ├── RunStoppedError           the turn ends here, whatever layers are left
+│   ├── PlanRejectedError     a plan cannot be carried out, or somebody refused it; every reason
 │   ├── PausedError           a call waits for somebody's approval
 │   └── TakenOverError        another worker has resumed this conversation
 ├── StoreAwayError            a store did not answer, or not in time
@@ -51,6 +52,7 @@ __all__ = [
     "MissingExtraError",
     "ModelFailedError",
     "PausedError",
+    "PlanRejectedError",
     "ResumeRefusedError",
     "RunStoppedError",
     "SettingsError",
@@ -190,6 +192,14 @@ class PausedError(RunStoppedError):
     def __init__(self, request: ApprovalRequest) -> None:
         super().__init__(f"{request} waits for approval")
         self.request = request
+
+
+class PlanRejectedError(RunStoppedError):
+    """A plan cannot be carried out, or somebody refused it. Nothing was run. `reasons` has every reason."""
+
+    def __init__(self, reasons: tuple[str, ...]) -> None:
+        super().__init__(f"the plan was rejected: {' '.join(reasons)}")
+        self.reasons = reasons
 
 
 class TakenOverError(RunStoppedError):

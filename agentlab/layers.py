@@ -6,15 +6,16 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from agentlab import telemetry
 from agentlab.bounds import within
 from agentlab.cache import ResponseCache
+from agentlab.chain import ModelChain
 from agentlab.errors import AllModelsFailedError, BoundExceededError, RunStoppedError, UnexpectedError
 from agentlab.notes import with_notes
-from agentlab.react import React
 from agentlab.result import LayerName
+from agentlab.toolbox import Toolbox
 from agentlab.turn import Turn
 
 __all__ = ["CachedLayer", "FullLayer", "Given", "Intent", "Layer", "Pipeline", "ReducedLayer", "SafetyNet", "StaticLayer"]
@@ -39,6 +40,16 @@ class Intent:
     def matches(self, text: str) -> bool:
         """Whether the text is a request of this kind."""
         return any(re.search(pattern, text[:LOOKED_AT], re.IGNORECASE) for pattern in self.patterns)
+
+
+class Worker(Protocol):
+    """A pattern of work (ReAct, plan-and-execute) over the models and the tools."""
+
+    chain: ModelChain
+    toolbox: Toolbox
+
+    async def run(self, turn: Turn, *, stop_when_withdrawn: bool) -> str | None:
+        """The answer; None if a tool was withdrawn on the way and `stop_when_withdrawn`."""
 
 
 class Layer(ABC):
@@ -73,16 +84,16 @@ class FullLayer(Layer):
     name = "full"
     confidence = 0.9
 
-    def __init__(self, react: React) -> None:
-        self._react = react
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
 
     async def healthy(self, turn: Turn) -> bool:
         """A model is there, and no tool's breaker is open."""
-        return self._react.chain.admits and not self._react.toolbox.broken and not turn.withdrawn
+        return self._worker.chain.admits and not self._worker.toolbox.broken and not turn.withdrawn
 
     async def answer(self, turn: Turn) -> str | None:
         """The model's answer; None if a tool had to be withdrawn on the way."""
-        return await self._react.run(turn, stop_when_withdrawn=True)
+        return await self._worker.run(turn, stop_when_withdrawn=True)
 
 
 class ReducedLayer(Layer):
@@ -91,18 +102,18 @@ class ReducedLayer(Layer):
     name = "reduced"
     confidence = 0.6
 
-    def __init__(self, react: React) -> None:
-        self._react = react
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
 
     async def healthy(self, turn: Turn) -> bool:
         """A model is there, and the full layer did not run into its bounds."""
-        return self._react.chain.admits and turn.problem is None
+        return self._worker.chain.admits and turn.problem is None
 
     async def answer(self, turn: Turn) -> str | None:
         """The model's answer with what is left."""
-        for name in self._react.toolbox.broken:
+        for name in self._worker.toolbox.broken:
             turn.withdrawn.setdefault(name, f"{name} is unavailable: it failed repeatedly")
-        return await self._react.run(turn, stop_when_withdrawn=False)
+        return await self._worker.run(turn, stop_when_withdrawn=False)
 
 
 class CachedLayer(Layer):

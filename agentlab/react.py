@@ -9,11 +9,12 @@ from typing import Any
 from agentlab import telemetry
 from agentlab.answers import Answer, RequestedCall
 from agentlab.chain import Asking, ModelChain
-from agentlab.errors import BoundExceededError, ModelFailedError
+from agentlab.errors import BoundExceededError, InvalidOutputError, ModelFailedError
 from agentlab.events import Screen, ToolCalled, ToolReturned
 from agentlab.history import StoredCall
 from agentlab.models import Model, Request
 from agentlab.result import Action, Step
+from agentlab.structured import Structured
 from agentlab.text import canonical
 from agentlab.toolbox import Planned, Toolbox
 from agentlab.turn import Observation, Turn
@@ -32,10 +33,11 @@ SURPLUS = Observation('{"error": "Too many calls in one answer; this one was not
 class React:
     """The loop over one turn. `run` may be called again on the same turn, by a lower layer: it goes on where the turn stands."""
 
-    def __init__(self, chain: ModelChain, toolbox: Toolbox, instructions: str) -> None:
+    def __init__(self, chain: ModelChain, toolbox: Toolbox, instructions: str, output: Structured[Any] | None = None) -> None:
         self.chain = chain
         self.toolbox = toolbox
         self.instructions = instructions
+        self._output = output
 
     async def run(self, turn: Turn, *, stop_when_withdrawn: bool) -> str | None:
         """The model's final text; None if a tool was withdrawn on the way and `stop_when_withdrawn`.
@@ -70,18 +72,24 @@ class React:
         screen = Screen(turn.listener, turn.spending.steps) if turn.listener else None
         asking = Asking(lambda level: self._request(turn, level), turn.deadline, turn.spending, turn.aside, turn.demoted, screen)
         answer, model = await self.chain.ask(asking)
+        turn.correction = []
         if screen is not None:
             screen.finish(answer.text)
         step = Step(answer.text, model.name, time.monotonic() - began, answer.input_tokens + answer.output_tokens)
         turn.steps.append(step)
         if not answer.calls:
-            return answer.text
+            if self._fits(answer, model, before, turn):
+                return answer.text
+            if screen is not None:
+                screen.withdraw(f"{model.name} gave no answer of the form that was asked for")
+            return None
         if turn.must_answer:
             if screen is not None:
                 screen.withdraw(f"{model.name} kept making the same call")
             raise BoundExceededError("steps", "The model kept making the same call")
         planned = [self.toolbox.plan(call, turn) for call in answer.calls]
-        if self._beyond_repair(planned, model, before, turn):
+        problem = next((plan.problem for plan in planned if plan.tool is None), "")
+        if self._beyond_repair(problem, "made unusable tool calls", model, before, turn):
             if screen is not None:
                 screen.withdraw(f"{model.name} made calls that cannot be used")
             return None
@@ -97,14 +105,28 @@ class React:
             system += (
                 f"\n\nUnavailable now: {', '.join(turn.withdrawn)}. Do what is possible without, and say plainly what could not be done."
             )
-        messages = turn.history.request(system, level)
+        messages = [*turn.history.request(system, level), *turn.correction]
         tools = self.toolbox.offered(tuple(turn.withdrawn))
         characters = sum(len(str(message)) for message in messages) + sum(len(str(tool)) for tool in tools)
-        return Request(messages=messages, tools=tools, may_call=not turn.must_answer, characters=characters)
+        form = self._output.form if self._output else None
+        return Request(messages=messages, tools=tools, may_call=not turn.must_answer, form=form, characters=characters)
 
-    def _beyond_repair(self, planned: list[Planned], model: Model, before: int, turn: Turn) -> bool:
+    def _fits(self, answer: Answer, model: Model, before: int, turn: Turn) -> bool:
+        """Whether the last word has the form that was asked for; if not, the model is told what is wrong, or set aside."""
+        if self._output is None:
+            return True
+        try:
+            self._output.read(answer.text)
+        except InvalidOutputError as error:
+            if not self._beyond_repair(str(error), "gave no answer of the form that was asked for", model, before, turn):
+                wish = f"That answer cannot be used: {error} Answer again, with the whole JSON object and nothing else."
+                turn.correction = [{"role": "assistant", "content": answer.text}, {"role": "user", "content": wish}]
+            return False
+        return True
+
+    def _beyond_repair(self, problem: str, what: str, model: Model, before: int, turn: Turn) -> bool:
         """Count answers that cannot be used. After too many, forget them and set the model aside, so that the next one starts clean."""
-        if all(plan.tool for plan in planned):
+        if not problem:
             turn.repairs = 0
             return False
         if turn.repairs == 0:
@@ -113,10 +135,8 @@ class React:
         if turn.repairs <= (REPAIRS if self.chain.last_left(turn.aside) else 1):
             return False
         turn.history.rollback(turn.repair_from)
-        problem = next(plan.problem for plan in planned if plan.problem)
-        turn.aside[model.name] = ModelFailedError(
-            f"{model.name} made unusable tool calls {turn.repairs} times ({problem})", category="transient", attempts=turn.repairs
-        )
+        said = f"{model.name} {what} {turn.repairs} times ({problem})"
+        turn.aside[model.name] = ModelFailedError(said, category="transient", attempts=turn.repairs)
         turn.repairs = 0
         return True
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from agentlab.approval import ApprovalRequest
 from agentlab.bounds import Usage
 from agentlab.errors import AgentlabError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 __all__ = ["Action", "LayerName", "Reply", "Status", "Step"]
 
@@ -63,6 +66,8 @@ class Reply:
     resume: str | None = None
     waiting: ApprovalRequest | None = None
     """The call that waits for approval, if the turn is paused."""
+    output: BaseModel | None = None
+    """The answer in the form that the agent was made with (`output=`); None without one, and from a layer without a model."""
     without: tuple[str, ...] = ()
     """Parts of the runtime that were away: without `checkpoints` the turn cannot be resumed in another process."""
     error: AgentlabError | None = None

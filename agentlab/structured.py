@@ -17,7 +17,9 @@ __all__ = ["Form", "Structured", "strict"]
 
 M = TypeVar("M", bound="BaseModel")
 
-KEPT = frozenset({"$defs", "$ref", "additionalProperties", "anyOf", "const", "description", "enum", "items", "properties", "required", "type"})
+KEPT = frozenset(
+    {"$defs", "$ref", "additionalProperties", "anyOf", "const", "description", "enum", "items", "properties", "required", "type"}
+)
 """Keywords that every provider's strict mode takes (platform.openai.com, docs.claude.com, ai.google.dev: structured outputs). What others
 demand of a value, such as a least length, is checked by pydantic afterwards."""
 NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]")
@@ -61,7 +63,8 @@ class Structured(Generic[M]):
             raise InvalidOutputError(str(error).replace("arguments", "answer").replace("The answer are", "The answer is")) from None
         except ValidationError as error:
             problems = "; ".join(
-                f"{'.'.join(map(str, e['loc'])) or 'the answer'}: {e['msg']}" for e in error.errors(include_input=False, include_url=False)[:5]
+                f"{'.'.join(map(str, e['loc'])) or 'the answer'}: {e['msg']}"
+                for e in error.errors(include_input=False, include_url=False)[:5]
             )
             raise InvalidOutputError(f"The answer does not fit {self.form.name}: {problems}.") from None
 
@@ -80,7 +83,9 @@ def strict(schema: Mapping[str, Any], name: str) -> dict[str, Any]:
         raise TypeError(f"{name} holds a field of any type or a tuple, which no strict schema can say; give it a type, or use a list.")
     if closed.get("type") == "object":
         if closed.get("additionalProperties") or "properties" not in closed:
-            raise TypeError(f"{name} holds a dictionary without declared keys, which no strict schema can say; use a list of pairs instead.")
+            raise TypeError(
+                f"{name} holds a dictionary without declared keys, which no strict schema can say; use a list of pairs instead."
+            )
         closed |= {"required": list(closed["properties"]), "additionalProperties": False}
     return {key: _member(key, value, name) for key, value in closed.items() if key in KEPT}
 

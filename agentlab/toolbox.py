@@ -79,6 +79,10 @@ class Toolbox:
         """The schemas of the tools that a model may call."""
         return [schema for name, schema in self._schemas.items() if name not in without]
 
+    def named(self, without: Sequence[str] = ()) -> dict[str, Tool]:
+        """The tools that a plan may call, by their names."""
+        return {name: tool for name, tool in self._tools.items() if name not in without}
+
     def cacheable(self, turn: Turn) -> bool:
         """Whether this turn's answer may be cached: made of results that all may be. A refusal tells things, too."""
         return bool(turn.used) and turn.used == turn.succeeded and all(self._tools[name].cacheable for name in turn.used)
@@ -142,12 +146,15 @@ class Toolbox:
         if decision.approved:
             return None
         reason = f" and said: {cut(clean(decision.reason), LONGEST_PROBLEM)}" if decision.reason else ""
-        return Observation(json.dumps({"error": f"A person refused this call{reason}. It was not run; do not make it again."}))
+        told = json.dumps({"error": f"A person refused this call{reason}. It was not run; do not make it again."})
+        return Observation(told, refused=True)
 
     async def _decided(self, call_id: str, tool: Tool, planned: Planned, turn: Turn) -> Decision:
+        return await self.decide(ApprovalRequest(call_id, tool.name, json.loads(canonical(planned.arguments))), turn)
+
+    async def decide(self, request: ApprovalRequest, turn: Turn) -> Decision:
         """A person's decision. Raises PausedError if there is none, and BoundExceededError if the hook takes longer than there is time."""
-        request = ApprovalRequest(call_id, tool.name, json.loads(canonical(planned.arguments)))
-        known = turn.decisions.get(call_id) or turn.decisions.get(request.signature)
+        known = turn.decisions.get(request.call_id) or turn.decisions.get(request.signature)
         if known is not None:
             return known
         found = await self._asked(request, turn)
@@ -212,7 +219,7 @@ class Toolbox:
 
 
 def _refusal(refusal: ToolRefusedError) -> Observation:
-    return Observation(json.dumps({"error": cut(clean(as_text(refusal)), LONGEST_PROBLEM)}))
+    return Observation(json.dumps({"error": cut(clean(as_text(refusal)), LONGEST_PROBLEM)}), refused=True)
 
 
 def _doubt(tool: Tool, planned: Planned, turn: Turn) -> str:

@@ -11,7 +11,8 @@ from agentlab.bounds import Deadline, Spending, Usage
 from agentlab.effects import Effects
 from agentlab.errors import AgentlabError, BoundExceededError
 from agentlab.events import Listener, StreamEvent
-from agentlab.history import History
+from agentlab.history import History, Message
+from agentlab.planning.plan import PlanState
 from agentlab.result import Step
 
 __all__ = ["FailedCall", "Observation", "Turn"]
@@ -33,6 +34,8 @@ class Observation:
     error: str = ""
     seconds: float = 0.0
     by: str = ""
+    refused: bool = False
+    """The tool, or a person, said no: nothing was done."""
 
 
 async def _nowhere() -> None:
@@ -73,6 +76,8 @@ class Turn:
     """Tools that gave a result in this turn."""
     observed: dict[str, Observation] = field(default_factory=dict)
     """What came of calls of the answer that is being acted on, by their ids: they are not run again."""
+    plan: PlanState | None = None
+    """The plan that is carried out, if the agent makes plans."""
     decisions: dict[str, Decision] = field(default_factory=dict)
     """What people decided about calls, by id; refusals also by signature, for the whole turn."""
     questioned: set[str] = field(default_factory=set)
@@ -85,6 +90,8 @@ class Turn:
     """Answers in a row that could not be used."""
     repair_from: int = 0
     """Length of the history before the first of them."""
+    correction: list[Message] = field(default_factory=list)
+    """An answer that could not be used and what is wrong with it, for the next request only."""
     must_answer: bool = False
     """The model went round in circles: it may not call tools any more."""
     listener: Listener | None = None

@@ -1,0 +1,128 @@
+"""Carrying a plan out: steps that wait for nothing run side by side, a failed one tries its fallback, and what needs it is skipped."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from graphlib import TopologicalSorter
+from typing import Any
+
+from agentlab.answers import RequestedCall
+from agentlab.errors import BoundExceededError, InvalidArgumentsError, RunStoppedError
+from agentlab.events import ToolCalled, ToolReturned
+from agentlab.planning.plan import PlannedCall, PlanState, PlanStep, filled, needs
+from agentlab.toolbox import Toolbox
+from agentlab.turn import FailedCall, Observation, Turn
+
+__all__ = ["PLAN", "Execution"]
+
+PLAN = "plan"
+"""What the ids of a plan's calls begin with."""
+
+
+class Execution:
+    """One plan on one turn. What was done before the turn was cut is not done again; what had failed gets another chance."""
+
+    def __init__(self, state: PlanState, toolbox: Toolbox, turn: Turn) -> None:
+        self._state = state
+        self._toolbox = toolbox
+        self._turn = turn
+        self._steps = {step.id: step for step in state.plan.steps}
+        self._needs = needs(state.plan)
+        self._forget_failures()
+
+    async def run(self) -> None:
+        """Run every step that can be run. Raises BoundExceededError, PausedError or TakenOverError; running steps end first."""
+        order = TopologicalSorter(self._needs)
+        order.prepare()
+        running: dict[asyncio.Task[None], str] = {}
+        try:
+            while order.is_active():
+                for name in order.get_ready():
+                    running[asyncio.create_task(self._step(self._steps[name]))] = name
+                ended, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                for task in [task for task in running if task in ended]:
+                    task.result()
+                    order.done(running.pop(task))
+        except (RunStoppedError, BoundExceededError):
+            await asyncio.gather(*running, return_exceptions=True)  # cut short, nobody could say what they did
+            raise
+        finally:
+            for task in running:
+                task.cancel()
+
+    def _forget_failures(self) -> None:
+        self._state.undone.clear()
+        for step in self._steps.values():
+            if self._failed(step.id):
+                del self._turn.observed[_id(step)]
+            self._turn.failed.pop(_id(step), None)
+
+    def _failed(self, name: str) -> bool:
+        found = self._turn.observed.get(f"{PLAN}.{name}")
+        return found is not None and bool(found.error or found.refused)
+
+    async def _step(self, step: PlanStep) -> None:
+        if _id(step) in self._turn.observed:
+            return
+        self._turn.deadline.check()
+        missing = [name for name in self._needs[step.id] if name in self._state.undone or self._failed(name)]
+        if missing:
+            self._undone(step, f"{step.id} was skipped: it needs {' and '.join(missing)}, which could not be done")
+            return
+        found = await self._made(step, step.tool)
+        if found.error and step.fallback_tool and not self._in_doubt(step):
+            found = await self._made(step, step.fallback_tool)
+        self._turn.observed[_id(step)] = found
+        if found.error or found.refused:
+            self._undone(step, f"{step.id} failed: {found.error or found.text}")
+        await self._turn.save()
+
+    async def _made(self, step: PlanStep, tool: str) -> Observation:
+        try:
+            given = filled(step.input, self._results())
+        except InvalidArgumentsError as error:
+            return _misfit(str(error))
+        planned = self._toolbox.plan(RequestedCall(_id(step), tool, given), self._turn)
+        if planned.tool is None:
+            return _misfit(planned.problem)
+        before = self._state.calls.get(_id(step))
+        self._state.calls[_id(step)] = PlannedCall(tool, planned.arguments)
+        number = self._turn.spending.steps
+        self._turn.tell(ToolCalled(tool, planned.arguments, number))
+        found = await self._toolbox.run(_id(step), planned, self._turn)
+        self._turn.tell(ToolReturned(tool, found.error, found.seconds, number))
+        if before is not None and not found.error:  # its fallback did what the step's own tool could not
+            own = self._toolbox.plan(RequestedCall(_id(step), before.tool, given), self._turn)
+            self._turn.failed.pop(own.signature, None)
+        return found
+
+    def _results(self) -> dict[str, Any]:
+        """The values of the steps that succeeded, by their ids."""
+        found = {name: self._turn.observed.get(_id(step)) for name, step in self._steps.items()}
+        return {name: _value(seen.text) for name, seen in found.items() if seen is not None and not (seen.error or seen.refused)}
+
+    def _in_doubt(self, step: PlanStep) -> bool:
+        """Whether the step's call may have gone through: what would take its place could do it twice."""
+        made = self._state.calls.get(_id(step))
+        last = self._turn.effects.last(made.tool, made.arguments) if made else None
+        return last is not None and last.state == "unknown"
+
+    def _undone(self, step: PlanStep, why: str) -> None:
+        self._state.undone[step.id] = why
+        self._turn.failed[_id(step)] = FailedCall(step.tool, why)
+
+
+def _id(step: PlanStep) -> str:
+    return f"{PLAN}.{step.id}"
+
+
+def _misfit(problem: str) -> Observation:
+    return Observation(json.dumps({"error": problem}), problem)
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
