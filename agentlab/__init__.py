@@ -19,8 +19,10 @@ if TYPE_CHECKING:
         BoundExceededError,
         BreakerOpenError,
         CallFailedError,
+        InvalidOutputError,
         MissingExtraError,
         ModelFailedError,
+        PlanRejectedError,
         ResumeRefusedError,
         ToolFailedError,
         ToolRefusedError,
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from agentlab.events import StreamEvent, TextDelta, ToolCalled, ToolReturned, Withdrawn
     from agentlab.layers import Intent
     from agentlab.models import Model
+    from agentlab.planning.choose import choose_pattern
+    from agentlab.planning.plan import Plan, PlanStep
     from agentlab.redis_breakers import RedisBreakers
     from agentlab.result import Reply, Step
     from agentlab.settings import Settings
@@ -47,9 +51,13 @@ __all__ = [
     "BreakerPolicy",
     "CallFailedError",
     "Intent",
+    "InvalidOutputError",
     "MissingExtraError",
     "Model",
     "ModelFailedError",
+    "Plan",
+    "PlanRejectedError",
+    "PlanStep",
     "RedisBreakers",
     "Reply",
     "ResponseCache",
@@ -68,6 +76,7 @@ __all__ = [
     "UnsupportedContentError",
     "Usage",
     "Withdrawn",
+    "choose_pattern",
     "tool",
 ]
 
@@ -81,6 +90,8 @@ _HOMES = {
     "evaluation": ("Run",),
     "layers": ("Intent",),
     "models": ("Model",),
+    "planning.choose": ("choose_pattern",),
+    "planning.plan": ("Plan", "PlanStep"),
     "redis_breakers": ("RedisBreakers",),
     "result": ("Reply", "Step"),
     "settings": ("Settings",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import uuid
 from collections.abc import Sequence
@@ -52,6 +53,7 @@ class Conversation:
         """Whether what the store holds was read."""
         self._kept = False
         """Whether the last save arrived."""
+        self._writing = asyncio.Lock()
         self._ended = 0
         self._unfinished: _Unfinished | None = None
 
@@ -79,15 +81,16 @@ class Conversation:
         """Keep everything. A store that is away is noted in the turn. Raises TakenOverError if another worker has written since."""
         if self._store is None:
             return
-        self._kept = False
-        if not self._known:
-            return
-        try:
-            self._version = await self._written(self._text(progress), turn.deadline)
-        except StoreAwayError as away:
-            turn.without["checkpoints"] = str(away)
-        else:
-            self._kept = True
+        async with self._writing:  # steps of a plan end side by side: what is written last is the newest
+            self._kept = False
+            if not self._known:
+                return
+            try:
+                self._version = await self._written(self._text(progress), turn.deadline)
+            except StoreAwayError as away:
+                turn.without["checkpoints"] = str(away)
+            else:
+                self._kept = True
 
     async def end(self, turn: Turn, progress: Progress | None) -> str | None:
         """Keep the turn that has ended; the handle to resume it with, if it did not complete. Raises TakenOverError."""
