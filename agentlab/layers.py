@@ -18,7 +18,7 @@ from agentlab.result import LayerName
 from agentlab.toolbox import Toolbox
 from agentlab.turn import Turn
 
-__all__ = ["CachedLayer", "FullLayer", "Given", "Intent", "Layer", "Pipeline", "ReducedLayer", "SafetyNet", "StaticLayer"]
+__all__ = ["CachedLayer", "FullLayer", "Given", "Intent", "Layer", "Pipeline", "ReducedLayer", "SafetyNet", "StaticLayer", "Worker"]
 
 LOOKED_AT = 2_000
 """Characters of a user's text that intents look at: a pattern may take quadratic time."""

@@ -9,7 +9,7 @@ from agentlab.errors import InvalidArgumentsError, InvalidOutputError
 from agentlab.planning.plan import Plan, PlanStep
 from agentlab.structured import Structured
 
-__all__ = ["read_plan", "structured"]
+__all__ = ["PlanDraft", "StepDraft", "read_plan", "structured"]
 
 
 class StepDraft(BaseModel):

@@ -289,7 +289,8 @@ def test_the_pattern_follows_from_tools_and_kind(tools: int, kind: Any, dependen
 
 def test_the_example_runs(wire: Wire, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     spec = importlib.util.spec_from_file_location("onboarding", Path(__file__).parents[2] / "examples" / "onboarding.py")
-    assert spec and spec.loader
+    assert spec
+    assert spec.loader
     example = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(example)
     monkeypatch.setattr("sys.stdin", io.StringIO())
