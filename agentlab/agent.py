@@ -307,6 +307,7 @@ class Agent:
             resume=handle,
             waiting=waiting,
             output=self._output.read(given.said) if self._output and given.said and given.layer in BY_A_MODEL else None,
+            missing=tuple(turn.missing),
             without=tuple(sorted(turn.without)),
             error=error,
         )

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from agentlab.text import canonical
+from agentlab.text import as_text, canonical
 
 __all__ = ["Effect", "EffectState", "Effects", "effect_key"]
 
@@ -33,7 +33,7 @@ class Effect:
     turn: int = 0
 
     def __str__(self) -> str:
-        return f"{self.tool}({', '.join(f'{name}={value}' for name, value in self.arguments.items())})"
+        return f"{self.tool}({', '.join(f'{name}={as_text(value)}' for name, value in self.arguments.items())})"
 
 
 @dataclass(slots=True)

@@ -68,6 +68,8 @@ class Reply:
     """The call that waits for approval, if the turn is paused."""
     output: BaseModel | None = None
     """The answer in the form that the agent was made with (`output=`); None without one, and from a layer without a model."""
+    missing: tuple[str, ...] = ()
+    """Tools that something in this turn had to do without; the text says so, too."""
     without: tuple[str, ...] = ()
     """Parts of the runtime that were away: without `checkpoints` the turn cannot be resumed in another process."""
     error: AgentlabError | None = None

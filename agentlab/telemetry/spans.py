@@ -129,6 +129,8 @@ class Run:
                 names.ESTIMATED: reply.usage.estimated,
             }
         )
+        if reply.missing:
+            self._span.set_attribute(names.MISSING, reply.missing)
         if reply.without:
             self._span.set_attribute(names.WITHOUT, reply.without)
         if reply.status not in WELL:

@@ -68,3 +68,16 @@ def test_the_oldest_answer_goes_first() -> None:
     for word in ("apples", "bicycles", "cathedrals"):
         cache.put("a", word, word)
     assert [cache.get("a", word) is not None for word in ("apples", "bicycles", "cathedrals")] == [False, True, True]
+
+
+def test_the_tenant_that_was_not_written_for_longest_goes_first() -> None:
+    cache = ResponseCache(tenants=2)
+    for tenant in ("a", "b", "a", "c"):
+        cache.put(tenant, "When are you open?", tenant)
+    assert [cache.get(tenant, "When are you open?") is not None for tenant in "abc"] == [True, False, True]
+
+
+def test_a_very_long_question_is_neither_kept_nor_found() -> None:
+    cache = ResponseCache()
+    cache.put("a", "open " * 1000, "yes")
+    assert cache.get("a", "open " * 1000) is None
