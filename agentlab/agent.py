@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import functools
 from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
@@ -113,7 +114,8 @@ class Agent:
         self._chain = ModelChain(models, model_breaker)
         self._toolbox = Toolbox(tools, tool_breaker, approve)
         self._cache = cache
-        self._talk = Conversation(name, conversation, tenant, Guarded(checkpoints, "checkpoints") if checkpoints else None)
+        self._store = Guarded(checkpoints, "checkpoints") if checkpoints else None
+        self._talk = Conversation(name, conversation, tenant, self._store)
         self._evaluation = Evaluation(evaluator, evaluate_share) if evaluator else None
         self._one_at_a_time = asyncio.Lock()
         self._output = Structured(output) if output else None
@@ -160,6 +162,18 @@ class Agent:
             turn.listener = listener
             await self._talk.begin(text, turn)
             return await self._answer(turn)
+
+    def new_conversation(self, conversation: str | None = None, *, tenant: str | None = None) -> Agent:
+        """Another conversation with this agent: models, tools, their breakers and the cache are shared, nothing that was said is.
+
+        A service keeps one agent and begins a conversation for each of its users, so that all of them learn at once that a provider is
+        down. `tenant` is this agent's unless given. Raises ValueError as the constructor does.
+        """
+        other = copy.copy(self)
+        other.tenant = self.tenant if tenant is None else tenant
+        other._talk = Conversation(self.name, conversation, other.tenant, self._store)
+        other._one_at_a_time = asyncio.Lock()
+        return other
 
     async def resume(self, handle: str, *, approve: bool | None = None, reason: str = "") -> Reply:
         """Go on with the last turn, from where it stood, with fresh bounds; no tool is run twice.

@@ -56,6 +56,19 @@ def test_it_thinks_acts_and_observes(wire: Wire) -> None:
     assert [message["role"] for message in wire.messages()] == ["system", "user", "assistant", "tool"]
 
 
+def test_another_conversation_knows_the_breakers_and_nothing_that_was_said(wire: Wire) -> None:
+    first = agent(tenant="a")
+    wire.primary(refused())
+    wire.fallback(say("Hello, Ann."))
+    ask(wire, first, "I am Ann.")
+    asked = wire.asked.count("api.openai.com")
+    other = first.new_conversation(tenant="b")
+    assert (other.tenant, first.tenant, other.conversation == first.conversation) == ("b", "a", False)
+    assert ask(wire, other, "Who am I?").text == "Hello, Ann."
+    assert wire.asked.count("api.openai.com") == asked  # its breaker is open
+    assert [message["content"] for message in wire.messages() if message["role"] == "user"] == ["Who am I?"]
+
+
 def test_it_remembers_the_conversation(wire: Wire) -> None:
     wire.primary(say("Hello."), say("Bye."))
     helper = agent()
