@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from agentlab.classify import classify
 from agentlab.errors import Category, InvalidAnswerError
+from agentlab.retry_after import retry_after
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
@@ -153,3 +154,18 @@ def test_words_in_a_message_do_not_say_that_nothing_was_done() -> None:
     assert not classify(ApiError("rate limit", status_code=500)).declined
     assert classify(ApiError("rate limit", status_code=429)).declined
     assert classify(ApiError(body={"error": {"code": "invalid_api_key"}})).declined
+
+
+def gemini_limit(quota: str) -> Exception:
+    """google-genai's error: the code is a number, the body lies in `details`, and the words are those of a used-up quota either way."""
+    violation = {"quotaId": quota}
+    details = [{"@type": "google.rpc.QuotaFailure", "violations": [violation]}, {"@type": "google.rpc.RetryInfo", "retryDelay": "30.5s"}]
+    words = "You exceeded your current quota, please check your plan and billing details."
+    body = {"error": {"code": 429, "message": words, "status": "RESOURCE_EXHAUSTED", "details": details}}
+    return ApiError(f"429 RESOURCE_EXHAUSTED. {body}", code=429, status="RESOURCE_EXHAUSTED", details=body)
+
+
+def test_a_limit_of_gemini_is_of_a_minute_or_of_a_day_by_the_id_of_its_quota() -> None:
+    assert classify(gemini_limit("GenerateRequestsPerMinutePerProjectPerModel-FreeTier")).category == "rate_limit"
+    assert classify(gemini_limit("GenerateRequestsPerDayPerProjectPerModel-FreeTier")).category == "budget"
+    assert retry_after(gemini_limit("PerMinute")) == 30.5
