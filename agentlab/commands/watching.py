@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -116,5 +117,7 @@ def print_cell(line: CellLine) -> None:
         console.print(f"reply: {line.reply}", markup=False)
     if line.error:
         console.print(f"error: {line.error}", markup=False)
+    for outcome, count in Counter(run.outcome for run in line.runs).items():
+        console.print(f"{count} of {len(line.runs)} runs: {outcome}", markup=False)
     for finding in line.findings:
         console.print(f"{finding.severity}: {finding.text} (agentlab explain {finding.code})", markup=False)

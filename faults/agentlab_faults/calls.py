@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from agentlab_faults.runs import prefix
+
 __all__ = ["Call", "Calls", "fingerprint"]
 
 _PASSING = re.compile(
@@ -38,6 +40,7 @@ class Calls:
     """Numbers the logical calls of one run, each target (wire API or tool) for itself.
 
     The same fingerprint again is the next attempt, unless the last answer to it was delivered unspoiled: then it is a new call.
+    The runs of a session are numbered each for itself: `r3.openai.chat.2`.
     """
 
     def __init__(self) -> None:
@@ -46,6 +49,7 @@ class Calls:
 
     def place(self, target: str, fingerprint: str) -> Call:
         """The call that a request with this fingerprint belongs to."""
+        target = prefix() + target
         last = self._open.get((target, fingerprint))
         if last is None:
             n = self._count.get(target, 0) + 1
@@ -56,7 +60,8 @@ class Calls:
         self._open[target, fingerprint] = call
         return call
 
-    def done(self, target: str, call: Call) -> None:
+    def done(self, call: Call) -> None:
         """The call's answer was delivered unspoiled: the next equal request is a new call."""
-        if self._open.get((target, call.fingerprint)) is call:
-            del self._open[target, call.fingerprint]
+        key = call.point.rpartition(".")[0], call.fingerprint
+        if self._open.get(key) is call:
+            del self._open[key]

@@ -7,12 +7,13 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from agentlab_faults import intercept, mcp, stores
-from agentlab_faults.journal import Replied, TurnBegan
+from agentlab_faults import breakers, intercept, mcp, stores
+from agentlab_faults.journal import BreakerChanged, Replied, TurnBegan
 from agentlab_faults.mcp.http import Gateway
-from agentlab_faults.played import Clean, Conversation, Ending, Played, Setup
+from agentlab_faults.played import Clean, Conversation, Ending, Played, PlayedRun, Setup
 from agentlab_faults.provider import Provider
 from agentlab_faults.run import LabFailure, LimitPassed, Run
+from agentlab_faults.runs import RUN
 from agentlab_faults.schedule import FAULT_FREE, Schedule
 from agentlab_faults.sim import Deadlock, RealThreadWaits, Simulation, TimeCapReached, WatchdogFired
 from agentlab_faults.storeroom import Storeroom
@@ -36,13 +37,19 @@ _NO_KEY = "sk-agentlab-scripted-provider"
 
 
 class _Talk:
-    """A conversation's way into the simulation."""
+    """A conversation's way into the simulation; of a session, that of one run too."""
 
-    def __init__(self, run: Run, simulation: Simulation) -> None:
+    def __init__(self, run: Run, simulation: Simulation, one: PlayedRun | None = None, replies: list[Any] | None = None) -> None:
         self._run = run
         self._simulation = simulation
-        self.replies: list[Any] = []
+        self._one = one
+        self.replies: list[Any] = [] if replies is None else replies
+        self.runs: list[PlayedRun] = []
         self._turns = 0
+
+    @property
+    def _number(self) -> int:
+        return self._one.number if self._one else 0
 
     def settle(self, value: Any) -> Any:
         return self._simulation.settle(value)
@@ -50,11 +57,31 @@ class _Talk:
     def turn(self, prompt: str) -> None:
         self._run.model.prompted(self._turns)
         self._turns += 1
-        self._run.events.append(TurnBegan(self._run.now(), prompt))
+        self._run.events.append(TurnBegan(self._run.now(), prompt, self._number))
 
     def reply(self, value: Any) -> None:
         self.replies.append(value)
-        self._run.events.append(Replied(self._run.now(), value if isinstance(value, str) else ""))
+        if self._one:
+            self._one.replies.append(value)
+        self._run.events.append(Replied(self._run.now(), value if isinstance(value, str) else "", self._number))
+
+    @contextlib.contextmanager
+    def run(self, number: int) -> Iterator[_Talk]:
+        one = PlayedRun(number, self._run.now())
+        self.runs.append(one)
+        token = RUN.set(number)
+        try:
+            yield _Talk(self._run, self._simulation, one, self.replies)
+        except Exception as error:  # noqa: BLE001 - what leaves the agent is this run's outcome; the session goes on
+            one.error = error
+        except BaseException as error:
+            if self._simulation.ended is None:  # an agent's own SystemExit ends the session, and is this run's
+                one.error = error
+            raise
+        finally:
+            RUN.reset(token)
+            if self._simulation.ended is None:
+                one.ended = self._run.now()
 
 
 @contextlib.contextmanager
@@ -101,6 +128,7 @@ def play(
         mcp.watching(board),
         stores.own_servers(),
         stores.watching(Storeroom(run)),
+        breakers.watching(lambda name, state: run.events.append(BreakerChanged(run.now(), name, state))),
         simulation,
     ):
         ending, error, detail = _run_to_its_end(conversation, talk, simulation)
@@ -127,6 +155,7 @@ def play(
         models=tuple(provider.models),
         system_prompts=tuple(provider.system_prompts),
         tool_schemas=provider.tool_schemas,
+        runs=tuple(sorted(talk.runs, key=lambda one: one.number)),
     )
 
 

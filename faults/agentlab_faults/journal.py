@@ -8,6 +8,7 @@ from typing import Any
 
 __all__ = [
     "Answered",
+    "BreakerChanged",
     "Committed",
     "Event",
     "FaultStruck",
@@ -39,6 +40,8 @@ class TurnBegan(Event):
     """A user's prompt was handed to the agent."""
 
     prompt: str
+    run: int = 0
+    """Of a session, the number of the run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,3 +175,13 @@ class Replied(Event):
     """The agent answered a turn."""
 
     text: str
+    run: int = 0
+    """Of a session, the number of the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerChanged(Event):
+    """The agent said on a span that one of its circuit breakers is now `closed`, `open` or `half_open`."""
+
+    name: str
+    state: str

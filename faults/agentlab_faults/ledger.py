@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
+
+from agentlab_faults.runs import RUN
 
 __all__ = ["Commit", "Execution", "Ledger", "canonical", "plain"]
 
@@ -112,6 +115,8 @@ class Execution:
     end: ExecutionEnd = "pending"
     ended: float | None = None
     value: Any = None
+    run: int = 0
+    """Of a session, the number of the run."""
     commits: int = 0
     """How often its effect has happened (or was suppressed by its key), whatever the agent was told."""
 
@@ -126,6 +131,8 @@ class Commit:
     """The idempotency key it carried; empty for none."""
     seconds: float
     arguments: Mapping[str, Any]
+    run: int = 0
+    """Of a session, the number of the run."""
 
 
 @dataclass(slots=True)
@@ -135,6 +142,9 @@ class Ledger:
     executions: list[Execution] = field(default_factory=list)
     commits: list[Commit] = field(default_factory=list)
     suppressed: int = 0
+    """Repeats under a key that had committed the effect before."""
+    suppressed_in: dict[int, int] = field(default_factory=dict)
+    """The same by run of a session."""
 
     def commit(self, tool: str, arguments: Mapping[str, Any], *, identity: Sequence[str], key: str, seconds: float) -> bool:
         """Record an effect; `arguments` come without the key, and all of them are its identity where none is declared.
@@ -144,20 +154,27 @@ class Ledger:
         False if the same key had committed it before: then it did not happen again.
         """
         same = plain({name: arguments.get(name) for name in identity} if identity else arguments)
+        run = RUN.get()
         if key and any(c.tool == tool and c.key == key and c.identity == same for c in self.commits):
             self.suppressed += 1
+            self.suppressed_in[run] = self.suppressed_in.get(run, 0) + 1
             return False
-        self.commits.append(Commit(tool, same, key, seconds, dict(arguments)))
+        self.commits.append(Commit(tool, same, key, seconds, dict(arguments), run))
         return True
 
     def of(self, tool: str) -> list[Commit]:
         """The tool's commits in order."""
         return [commit for commit in self.commits if commit.tool == tool]
 
+    def within(self, run: int) -> Ledger:
+        """What one run of a session did."""
+        return Ledger(
+            [done for done in self.executions if done.run == run],
+            [commit for commit in self.commits if commit.run == run],
+            self.suppressed_in.get(run, 0),
+        )
+
     def duplicates(self) -> list[tuple[str, str]]:
-        """(tool, identity) of each effect that happened more than once."""
-        seen: dict[tuple[str, str], int] = {}
-        for commit in self.commits:
-            pair = (commit.tool, commit.identity)
-            seen[pair] = seen.get(pair, 0) + 1
-        return [pair for pair, count in seen.items() if count > 1]
+        """(tool, identity) of each effect that happened more than once, in one run of a session."""
+        seen = Counter((commit.run, commit.tool, commit.identity) for commit in self.commits)
+        return [(tool, identity) for (_, tool, identity), count in seen.items() if count > 1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -13,7 +14,7 @@ from agentlab_faults.ledger import Ledger
 from agentlab_faults.points import Point
 from agentlab_faults.script import ScriptSpec
 
-__all__ = ["Clean", "Conversation", "Ending", "McpServer", "McpTool", "Played", "Setup", "Store", "Struck", "Talk", "Tool"]
+__all__ = ["Clean", "Conversation", "Ending", "McpServer", "McpTool", "Played", "PlayedRun", "Setup", "Store", "Struck", "Talk", "Tool"]
 
 Effect = Literal["read", "write", "external"]
 
@@ -92,6 +93,8 @@ class Setup:
     mocks: Literal["win", "inject", "replace"] = "win"
     watchdog: float | None = 30.0
     """Real seconds."""
+    session: bool = False
+    """The agent is built once and has several runs, each in the block of `Talk.run`."""
 
     @property
     def grace(self) -> float:
@@ -113,6 +116,22 @@ class Talk(Protocol):
     def reply(self, value: Any) -> None:
         """The agent answered the turn with `value`."""
         ...
+
+    def run(self, number: int) -> AbstractContextManager[Talk]:
+        """Run `number` (from 1) of a session, in the task that calls it. What the agent raises in it is kept, and ends it alone."""
+        ...
+
+
+@dataclass(slots=True)
+class PlayedRun:
+    """One run of a session, in virtual seconds since the session began."""
+
+    number: int
+    began: float
+    ended: float | None = None
+    """None if it was still going when the session ended."""
+    replies: list[Any] = field(default_factory=list)
+    error: BaseException | None = None
 
 
 Conversation = Callable[[Talk], None]
@@ -175,3 +194,5 @@ class Played:
     system_prompts: tuple[str, ...]
     tool_schemas: Mapping[str, str]
     """Tool name to its schema as canonical JSON, read off the requests."""
+    runs: tuple[PlayedRun, ...] = ()
+    """The runs of a session, in the order of their arrival."""

@@ -258,7 +258,7 @@ class Provider:
         if end == "delivered" and answer.exchange.status == 200:
             dialect.remember(answer.exchange.content, body, run.memory)
         if end == "delivered" and not answer.spoiled:
-            run.calls.done(dialect.api, call)
+            run.calls.done(call)
         if end == "abandoned" and answer.unseen is not None and run.now() < answer.tells_at:
             answer.unseen()
         status = answer.exchange.status if end == "delivered" else 0

@@ -16,6 +16,7 @@ from agentlab_faults.played import Clean, Setup, Struck
 from agentlab_faults.points import Point
 from agentlab_faults.schedule import Schedule
 from agentlab_faults.script import ScriptedModel
+from agentlab_faults.script.runs import SessionModel
 
 __all__ = ["LabFailure", "LimitPassed", "Run"]
 
@@ -46,7 +47,8 @@ class Run:
         self.now = now
         """Virtual seconds since the run began."""
         self.stop = stop
-        self.model = ScriptedModel(setup.scripts, setup.prompts, seamed=setup.tools)
+        model = SessionModel if setup.session else ScriptedModel
+        self.model: ScriptedModel = model(setup.scripts, setup.prompts, seamed=setup.tools)
         self.cassette = Player(setup.cassette) if setup.cassette is not None else None
         self.injector = Injector(schedule, seed=seed)
         self.meter = Meter(setup.limits)

@@ -41,7 +41,7 @@ class _Attempt:
         if run.over:
             return
         if end in ("delivered", "error") and not spoiled:
-            run.calls.done(call.point.rpartition(".")[0], call)
+            run.calls.done(call)
         run.events.append(StoreAnswered(run.now(), self.serial, call.point, call.attempt, end, detail, self.fault))
 
 

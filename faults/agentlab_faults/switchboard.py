@@ -48,7 +48,7 @@ class _Request:
         if run.over:
             return
         if end in ("delivered", "passed") and not spoiled:
-            run.calls.done(call.point.rpartition(".")[0], call)
+            run.calls.done(call)
         run.events.append(McpAnswered(run.now(), self.serial, call.point, call.attempt, end, detail, self.fault))
 
 

@@ -17,6 +17,7 @@ from agentlab_faults.ledger import Execution, canonical, plain
 from agentlab_faults.played import Tool
 from agentlab_faults.points import Point
 from agentlab_faults.run import Run
+from agentlab_faults.runs import RUN
 from agentlab_faults.tools.hub import NO_DEFAULTS, Body, Silence, Steps
 
 __all__ = ["Workshop"]
@@ -84,7 +85,7 @@ class Workshop:
         call = run.calls.place(f"tool.{name}", canonical(shown))
         run.points.setdefault(call.point, Point(call.point, "tool", name, call.n, effect=tool.effect))
         served = run.model.tool_started(name, given, call_id)
-        done = Execution(f"exec_{len(run.ledger.executions)}", name, shown, call.point, call.attempt, run.now())
+        done = Execution(f"exec_{len(run.ledger.executions)}", name, shown, call.point, call.attempt, run.now(), run=RUN.get())
         run.ledger.executions.append(done)
         run.events.append(ToolStarted(run.now(), done.id, name, call.point, call.attempt, canonical(shown)))
         return _Work(tool, done, call, "" if key is None else plain(key), served)
@@ -100,7 +101,7 @@ class Workshop:
             value = yield from self._broken(work, strike, value)
         work.done.value, work.done.end = value, "ok"
         if not work.spoiled:
-            self._run.calls.done(f"tool.{work.tool.name}", work.call)
+            self._run.calls.done(work.call)
         return value
 
     def _strike(self, work: _Work) -> Strike | None:

@@ -26,6 +26,7 @@ __all__ = [
     "Header",
     "Outcome",
     "Pair",
+    "RunLine",
     "ScenarioInfo",
     "Span",
     "SuiteResults",
@@ -158,6 +159,17 @@ class Counts(_Model):
     """Repeated commits that carried the same idempotency key, and so did not happen twice."""
 
 
+class RunLine(_Model):
+    """One run of a session, in virtual seconds since the session began."""
+
+    number: Count
+    began: Seconds
+    ended: Seconds
+    outcome: Outcome
+    why: str = ""
+    answered_by: str = "unknown"
+
+
 class CellLine(_Model):
     """One cell: a scenario under a schedule, and what became of it."""
 
@@ -205,6 +217,9 @@ class CellLine(_Model):
     """The exception that left the agent, as `Type: text`, secrets masked."""
     findings: list[Finding] = Field(default_factory=list)
     timeline: list[Span] = Field(default_factory=list)
+    """Of a session, that of its worst run, and every breaker."""
+    runs: list[RunLine] = Field(default_factory=list)
+    """The runs of a session; empty for all else."""
     replay: str = ""
     """The command that plays this cell again."""
 

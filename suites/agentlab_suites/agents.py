@@ -27,7 +27,7 @@ from agentlab_suites.model import OutsideKeys
 from agentlab_suites.outside_agents import is_outside, name_of, outside_of
 from agentlab_suites.problems import BadAgent, nearest
 
-__all__ = ["Agent", "conversation", "load_agent", "required_arguments", "wants_history"]
+__all__ = ["Agent", "asking", "conversation", "load_agent", "required_arguments", "wants_history", "whole"]
 
 
 _with_history: dict[Any, bool] = {}
@@ -74,7 +74,7 @@ def conversation(agent: Agent, prompts: Sequence[str], take: Callable[[Any], Any
     """Builds the agent and plays every prompt through it. `take` is what to make of an answer while the agent can still be asked."""
 
     def play(talk: Talk) -> None:
-        ask = _asking(agent.instance(talk), agent.name)
+        ask = asking(agent.instance(talk), agent.name)
         for prompt in prompts:
             talk.turn(prompt)
             talk.reply(take(_whole(talk, talk.settle(ask(prompt)))))
@@ -84,8 +84,13 @@ def conversation(agent: Agent, prompts: Sequence[str], take: Callable[[Any], Any
 
 def _whole(talk: Talk, value: Any) -> Any:
     """An answer that the agent yields piece by piece, in one piece: its texts joined, else its last piece."""
+    return talk.settle(whole(value)) if inspect.isasyncgen(value) or inspect.isgenerator(value) else value
+
+
+async def whole(value: Any) -> Any:
+    """As it is, or joined where the agent yields it: its texts, else its last piece."""
     if inspect.isasyncgen(value):
-        pieces = talk.settle(_collected(value))
+        pieces = await _collected(value)
     elif inspect.isgenerator(value):
         pieces = list(value)
     else:
@@ -98,7 +103,7 @@ async def _collected(pieces: AsyncIterator[Any]) -> list[Any]:
     return [piece async for piece in pieces]
 
 
-def _asking(instance: Any, name: str) -> Callable[[str], Any]:
+def asking(instance: Any, name: str) -> Callable[[str], Any]:
     """How to hand one prompt to the agent; its history goes along if it asks for one."""
     framework = frameworks.caller_of(instance)
     if framework is not None:

@@ -54,6 +54,21 @@ def _scenario(loaded: LoadedSuite, name: str, scenario: Scenario) -> None:
     for n, check_ in enumerate(scenario.expect):
         _declared(loaded, sorted(check_.tools), (*trail, "expect", n))
     _script(loaded, name, scenario)
+    _session(loaded, name, scenario)
+
+
+def _session(loaded: LoadedSuite, name: str, scenario: Scenario) -> None:
+    if scenario.session is None:
+        return
+    trail = ("scenarios", name, "session")
+    if scenario.provider is not None:
+        raise loaded.bad("A session is played with a 'script:'; a cassette holds one conversation only.", *trail)
+    known = all_modes()
+    for window, keys in scenario.session.windows.items():
+        if keys.mode not in known:
+            raise loaded.bad(f"No mode is named {keys.mode!r}{nearest(keys.mode, known)}", *trail, "windows", window, "mode")
+        if window in known:
+            raise loaded.bad(f"The window {window!r} has a mode's name; give it one of its own.", *trail, "windows", window)
 
 
 def _script(loaded: LoadedSuite, name: str, scenario: Scenario) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from agentlab_faults import fault as faults
 from agentlab_faults.catalogue import all_modes
+from agentlab_faults.runs import in_its_run
 from agentlab_faults.schedule import Injection, Schedule
 from agentlab_reports.schema import Best
 
@@ -41,8 +42,9 @@ def _way_round(injection: Injection, fallback: Fallback, tools: Collection[str])
     kinds = injection.fault.row.kinds
     if "store" in kinds:
         return fallback.store
-    if injection.at is not None and injection.at.startswith(("tool.", "mcp.")):
-        return injection.at.partition(".")[2].rpartition(".")[0] in fallback.tools
+    at = in_its_run(injection.at or "")
+    if at.startswith(("tool.", "mcp.")):
+        return at.partition(".")[2].rpartition(".")[0] in fallback.tools
     if injection.kind in ("tool", "mcp") or (injection.at is None and kinds & {"tool", "mcp"}):
         return set(injection.tools if injection.tools is not None else tools) <= set(fallback.tools)
     return fallback.model

@@ -15,9 +15,10 @@ from agentlab_suites.agents import Agent
 from agentlab_suites.best import best_of
 from agentlab_suites.findings import find, finding
 from agentlab_suites.masking import Masker
-from agentlab_suites.outcome import Judgement, decide
+from agentlab_suites.outages import find_outages
 from agentlab_suites.plan import PlannedCell, journal_digest
 from agentlab_suites.replies import words_of
+from agentlab_suites.session_runs import Judged
 from agentlab_suites.stage import perform
 from agentlab_suites.timeline import timeline
 
@@ -40,9 +41,9 @@ def play_cell(
 ) -> CellResult:
     """Play a cell once and judge it: in virtual time, or in real time if the agent is outside this process."""
     scene, clean = cell.scene, cell.discovered.clean
-    played = perform(agent, scene.limited(clean), cell.schedule, seed=seed, clean=clean, on_stuck=on_stuck)
-    judged = decide(scene.case, played, cell.schedule, scene.never(cell.schedule))
-    return CellResult(_line(cell, played, judged, mask or Masker()), played)
+    mask, session = mask or Masker(), scene.scenario.session
+    played = perform(agent, scene.limited(clean), cell.schedule, seed=seed, clean=clean, on_stuck=on_stuck, session=session)
+    return CellResult(_line(cell, played, scene.judged(played, cell.schedule, mask), mask), played)
 
 
 def schedule_weight(schedule: Schedule) -> float:
@@ -50,13 +51,13 @@ def schedule_weight(schedule: Schedule) -> float:
     return max((injection.fault.row.weight for injection in schedule.injections), default=1.0)
 
 
-def _line(cell: PlannedCell, played: Played, judged: Judgement, mask: Callable[[str], str]) -> CellLine:
-    scene, schedule, clean = cell.scene, cell.schedule, cell.discovered.clean
+def _line(cell: PlannedCell, played: Played, judging: Judged, mask: Callable[[str], str]) -> CellLine:
+    scene, schedule, clean, judged = cell.scene, cell.schedule, cell.discovered.clean, judging.worst
     best, best_why = best_of(
         schedule, scene.loaded.suite.fallback, {point.target for point in cell.discovered.points if point.kind == "tool"}
     )
     allowed = scene.allowed(schedule, best)
-    found = find(played, scene.setup.deadline)
+    found = [*find(played, scene.setup.deadline), *find_outages(played, schedule)]
     if cell.kind == "control" and played.time == "virtual" and journal_digest(played) != cell.discovered.journal:
         found.append(finding("not_deterministic", "the journal of this fault-free run is not that of discovery"))
     boundary, family = _group(schedule)
@@ -90,9 +91,10 @@ def _line(cell: PlannedCell, played: Played, judged: Judgement, mask: Callable[[
         virtual_seconds=round(played.seconds, 6),
         deadline=scene.setup.deadline,
         reply=mask(last.text)[:MAX_TEXT] if last else "",
-        error=mask(_error(played))[:MAX_TEXT],
+        error=mask(_error(judging.played))[:MAX_TEXT],
         findings=found,
-        timeline=timeline(played.journal, [one.reply.text for one in judged.said], played.seconds, mask),
+        timeline=timeline(judging.played.journal, [one.reply.text for one in judged.said], played.seconds, mask),
+        runs=list(judging.runs),
         replay=f"agentlab replay {shlex.quote(cell.id)}",
     )
 

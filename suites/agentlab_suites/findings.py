@@ -84,6 +84,36 @@ EXPLAIN: Mapping[str, Explanation] = {
         "It did no harm: the tool was asked twice and did it once.",
         "Nothing to do; keep the key stable across retries.",
     ),
+    "no_breaker": Explanation(
+        "warning",
+        "Went on asking a dead provider",
+        "Each run waits for the same failure again, and the provider meets the whole load when it tries to come back.",
+        "Keep a circuit breaker for each provider that all runs share, and fall back at once while it is open.",
+    ),
+    "breaker_leaks": Explanation(
+        "warning",
+        "Requests passed an open breaker",
+        "An open breaker that lets requests through protects neither the provider nor the runs.",
+        "Ask the breaker before each attempt, retries included, not once for each run.",
+    ),
+    "probes_overlap": Explanation(
+        "warning",
+        "More than one probe at a time",
+        "A provider that is about to come back is met by a crowd.",
+        "Let exactly one call through while the breaker is half open, and hold the others until it has ended.",
+    ),
+    "slow_recovery": Explanation(
+        "warning",
+        "Slow to notice that the provider is back",
+        "Runs are answered by the fallback, or not at all, although the provider is well.",
+        "Probe after a fixed reset time, and do not lengthen it with each failed probe beyond a minute.",
+    ),
+    "outage_conduct": Explanation(
+        "info",
+        "How the outage was met",
+        "It does no harm by itself: these are the figures.",
+        "Nothing to do; compare them with what the provider and the users can bear.",
+    ),
     "not_deterministic": Explanation(
         "warning",
         "Two fault-free runs differ",

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-__all__ = ["WithHistory", "caller_of", "kind_of"]
+__all__ = ["WithHistory", "begun", "caller_of", "kind_of"]
 
 _KINDS = {
     ("pydantic_ai.agent.abstract", "AbstractAgent"): "pydantic-ai agent",
@@ -118,6 +118,16 @@ class _LangChain:
         if self._text is None:
             return {self._history: [*self._messages, asked]}
         return {self._text: prompt} | ({self._history: list(self._messages)} if self._history else {})
+
+
+_OURS = ("agentlab.agent", "Agent")
+"""The reference runtime's agent is one conversation, and begins others."""
+
+
+def begun(instance: Any) -> Any:
+    """The agent for one more run of a session: a new conversation of the reference runtime's, else the very same object."""
+    ours = any((cls.__module__, cls.__name__) == _OURS for cls in type(instance).__mro__)
+    return instance.new_conversation() if ours else instance
 
 
 def kind_of(target: Any) -> str | None:

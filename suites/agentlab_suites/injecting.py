@@ -94,7 +94,7 @@ class _Handler:
             if end == "delivered" and exchange.status == 200:
                 dialect.remember(exchange.content, body, run.memory)
             if good and end == "delivered":
-                run.calls.done(dialect.api, call)
+                run.calls.done(call)
 
         return (hurried(exchange, request.timeouts) if self._hurry else exchange), ended
 

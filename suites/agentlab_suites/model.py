@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from agentlab_reports.schema import Outcome
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, JsonValue, Tag, WithJsonSchema, model_validator
 
-from agentlab_suites.units import Duration, LimitField, Pattern, Share
+from agentlab_suites.units import Duration, LimitField, Moment, Pattern, Share
 
 __all__ = [
     "Budget",
@@ -24,12 +24,15 @@ __all__ = [
     "Prompt",
     "ProviderKeys",
     "Scenario",
+    "SessionKeys",
     "Skip",
+    "Steady",
     "StoreKeys",
     "Suite",
     "ToolKeys",
     "Turn",
     "Under",
+    "WindowKeys",
 ]
 
 Count = Annotated[int, Field(strict=True, ge=0)]
@@ -258,6 +261,58 @@ class Skip(_Keys):
     until: dt.date
 
 
+MOST_RUNS = 1_000
+"""Runs of one session."""
+
+
+class Steady(_Keys):
+    """Arrivals at a steady rate, the first one at once."""
+
+    every: Duration
+    count: Annotated[int, Field(strict=True, ge=1, le=MOST_RUNS)]
+
+
+class WindowKeys(_Keys):
+    """A mode that strikes between two moments of the session."""
+
+    mode: str
+    start: Moment = Field(0.0, alias="from")
+    to: Moment
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.to <= self.start:
+            raise ValueError("must end ('to:') after it begins ('from:')")
+        return self
+
+
+class SessionKeys(_Keys):
+    """Many runs through one agent, which is built once: so many `runs` one after another, or `arrivals` at their own times."""
+
+    runs: Annotated[int, Field(strict=True, ge=2, le=MOST_RUNS)] | None = None
+    arrivals: Steady | Annotated[tuple[Moment, ...], Field(min_length=2, max_length=MOST_RUNS)] | None = None
+    windows: dict[Name, WindowKeys] = {}
+    """Modes across the runs; each is a cell."""
+
+    @model_validator(mode="after")
+    def _either(self) -> Self:
+        if (self.runs is None) == (self.arrivals is None):
+            raise ValueError("needs either 'runs:' or 'arrivals:'")
+        return self
+
+    @property
+    def times(self) -> tuple[float, ...] | None:
+        """When each run arrives, in order; None where each waits for the one before."""
+        if isinstance(self.arrivals, Steady):
+            return tuple(number * self.arrivals.every for number in range(self.arrivals.count))
+        return None if self.arrivals is None else tuple(sorted(self.arrivals))
+
+    @property
+    def count(self) -> int:
+        """How many runs there are."""
+        return self.runs or len(self.times or ())
+
+
 class ProviderKeys(_Keys):
     """Who answers the agent, where it is no script."""
 
@@ -274,6 +329,8 @@ class Scenario(_Keys):
     """What this scenario is played under, instead of the suite's choice."""
     prompt: str | None = None
     turns: Annotated[tuple[PromptField, ...], Field(min_length=1)] | None = None
+    session: SessionKeys | None = None
+    """Played many times through one agent, instead of once."""
     script: Annotated[tuple[Turn, ...], Field(min_length=1)] = ()
     provider: ProviderKeys | None = None
     """A recorded provider instead of a script; what it calls and says is then read into `script`."""

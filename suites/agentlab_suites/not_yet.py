@@ -5,8 +5,8 @@ from __future__ import annotations
 __all__ = ["NOT_YET", "NOT_YET_VALUES"]
 
 NOT_YET = {
-    "session": "'session:' comes in a later version; a scenario with 'turns:' plays several prompts through one agent today.",
-    "arrivals": "'arrivals:' comes with sessions in a later version; take it out.",
+    "session": "'session:' belongs to a scenario, as 'session: {arrivals: {every: 10s, count: 60}}'.",
+    "arrivals": "'arrivals:' stands under a scenario's 'session:', as 'session: {arrivals: [0s, 5s, 20s]}'.",
     "trials": "'trials:' comes with live providers in a later version; scripted cells are deterministic and are played once.",
     "provider": "'provider:' belongs to a scenario, as 'provider: {cassette: FILE}'; live providers come in a later version.",
     "live": "'live:' comes in a later version; write a 'script:' today.",

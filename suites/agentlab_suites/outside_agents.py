@@ -133,6 +133,8 @@ def _impossible(loaded: LoadedSuite) -> Iterator[BadSuite]:
 
 def _impossible_in(loaded: LoadedSuite, name: str) -> Iterator[BadSuite]:
     scenario, trail = loaded.suite.scenarios[name], ("scenarios", name)
+    if scenario.session is not None:
+        yield loaded.bad("'session:' is played in virtual time, and so in process only; leave it out.", *trail, "session")
     for group in ("claims", "denies"):
         if getattr(scenario, group):
             yield loaded.bad(f"'{group}:' is held against the ledger of tools, {_INSIDE} use checks on the reply.", *trail, group)

@@ -19,10 +19,10 @@ from agentlab_faults.schedule import FAULT_FREE, Schedule
 from agentlab_suites.agents import Agent
 from agentlab_suites.bare_tools import find_bare_tools, hook_tools, refuse_unseamed
 from agentlab_suites.load import LoadedSuite
-from agentlab_suites.outcome import decide
 from agentlab_suites.outside_agents import refuse_inside
 from agentlab_suites.problems import BadAgent, BadInput
 from agentlab_suites.scene import Scene, scenes
+from agentlab_suites.session_runs import windowed
 from agentlab_suites.stage import perform
 
 __all__ = ["CellKind", "Discovered", "PlannedCell", "Prepared", "cells_of", "discover", "journal_digest", "prepare"]
@@ -96,12 +96,12 @@ def discover(prepared: Prepared) -> list[Discovered]:
 
 
 def _discover(scene: Scene, agent: Agent, seed: int) -> Discovered:
-    played = perform(agent, scene.setup, FAULT_FREE, seed=seed)
+    played = perform(agent, scene.setup, FAULT_FREE, seed=seed, session=scene.scenario.session)
     if isinstance(played.error, BadAgent):
         raise played.error
     if isinstance(played.error, CannotAsk | CannotRun):
         raise BadAgent(f"The agent {agent.name!r} cannot be asked: {played.error}")
-    judged = decide(scene.case, played, FAULT_FREE)
+    judged = scene.judged(played, FAULT_FREE).worst
     failure = "" if judged.outcome == "success" else f"the fault-free run ended in {judged.outcome}: {judged.why}"
     return Discovered(
         scene.name,
@@ -144,7 +144,8 @@ def cells_of(
     Where discovery failed there is one item, unless `force` makes its cells all the same. Raises BadInput for a glob that matches nothing.
     """
     outside = prepared.agent.outside is not None
-    chosen = _chosen_by(globs) if globs else None
+    names = [window for scene in prepared.scenes if scene.scenario.session for window in scene.scenario.session.windows]
+    chosen = _chosen_by(globs, names) if globs else None
     if chosen and outside:
         chosen = _possible(chosen)
     by_name = {found.scenario: found for found in discovered}
@@ -155,13 +156,13 @@ def cells_of(
     return list(_possible_cells(cells)) if outside else cells
 
 
-def _possible(chosen: Chosen) -> Chosen:
+def _possible(chosen: _Chosen) -> _Chosen:
     """What a server on a socket can make of it, for agents outside this process. Raises BadInput if that is nothing."""
-    faults, modes, events = chosen
-    possible = [fault for fault in faults if why_not(fault()) is None]
-    if faults and not (possible or modes or events):
-        raise BadInput(f"{faults[0].row.id} cannot strike an agent outside this process: {why_not(faults[0]())}.")
-    return possible, modes, events
+    possible = [fault for fault in chosen.faults if why_not(fault()) is None]
+    if chosen.faults and not (possible or chosen.modes or chosen.events):
+        first = chosen.faults[0]
+        raise BadInput(f"{first.row.id} cannot strike an agent outside this process: {why_not(first())}.")
+    return replace(chosen, faults=possible)
 
 
 def _possible_cells(cells: Sequence[PlannedCell]) -> Iterator[PlannedCell]:
@@ -172,36 +173,63 @@ def _possible_cells(cells: Sequence[PlannedCell]) -> Iterator[PlannedCell]:
             yield replace(cell, schedule=schedule)
 
 
-Chosen = tuple[list[type[Fault]], list[str], list[str]]
-"""Faults for singles, names of modes, and events of streams."""
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """Faults for singles, names of modes, events of streams, and what the command line chose them by."""
+
+    faults: list[type[Fault]]
+    modes: list[str]
+    events: list[str] = field(default_factory=list)
+    globs: tuple[str, ...] = ()
+
+    def has(self, window: str, mode: str) -> bool:
+        """Whether a session's window is among them."""
+        return not self.globs or any(fnmatchcase(name, glob) for name in (window, mode) for glob in self.globs)
 
 
-def _cells(scene: Scene, found: Discovered, chosen: Chosen, named: Sequence[str], force: bool) -> Iterator[PlannedCell]:
+def _cells(scene: Scene, found: Discovered, chosen: _Chosen, named: Sequence[str], force: bool) -> Iterator[PlannedCell]:
     if found.failure and not force:
         yield PlannedCell(scene, "discovery", FAULT_FREE, found)
         return
-    faults, modes, events = chosen
+    if scene.scenario.session is not None:
+        chosen = _of_session(scene, chosen)
     yield PlannedCell(scene, "control", FAULT_FREE, found)
-    schedules = {schedule.name: schedule for schedule in singles(found.points, faults)}
-    for name in (*events, *named):
+    schedules = {schedule.name: schedule for schedule in singles(found.points, chosen.faults)}
+    for name in (*chosen.events, *named):
         schedules |= {schedule.name: schedule for schedule in at_events(found.points, name)}
     for schedule in schedules.values():
         yield PlannedCell(scene, "single", schedule, found)
     for mode in modes_for(found.points):
-        if mode.name in modes:
+        if mode.name in chosen.modes:
             yield PlannedCell(scene, "mode", mode_schedule(mode.name), found)
+    for window in _windows(scene, chosen):
+        yield PlannedCell(scene, "mode", window, found)
 
 
-def _chosen(scene: Scene) -> Chosen:
+def _of_session(scene: Scene, chosen: _Chosen) -> _Chosen:
+    """A session is played under its windows; under single faults and whole modes only where the scenario itself names them."""
+    own = scene.scenario
+    return replace(chosen, faults=chosen.faults if own.faults is not None else [], modes=chosen.modes if own.modes is not None else [])
+
+
+def _windows(scene: Scene, chosen: _Chosen) -> Iterator[Schedule]:
+    """The session's windows: all of them, or those of chosen modes where the command line chooses."""
+    session = scene.scenario.session
+    for name, keys in session.windows.items() if session else ():
+        if chosen.has(name, keys.mode):
+            yield windowed(name, keys, mode_schedule(keys.mode))
+
+
+def _chosen(scene: Scene) -> _Chosen:
     """The scenario's own choice, else the suite's; where nothing is chosen, every fault and no mode."""
     own, suite = scene.scenario, scene.loaded.suite
     modes, faults = (own.modes, own.faults) if own.modes is not None or own.faults is not None else (suite.modes, suite.faults)
     if faults is None and (modes is None or suite.explore == "singles"):
         faults = ("*",)
-    return select(faults or ()), [name for name in all_modes() if any(fnmatchcase(name, glob) for glob in modes or ())], []
+    return _Chosen(select(faults or ()), [name for name in all_modes() if any(fnmatchcase(name, glob) for glob in modes or ())])
 
 
-def _chosen_by(globs: Sequence[str]) -> Chosen:
+def _chosen_by(globs: Sequence[str], windows: Sequence[str]) -> _Chosen:
     modes = [name for name in all_modes() if any(fnmatchcase(name, glob) for glob in globs)]
     of_faults, events = [], []
     for glob in globs:
@@ -209,11 +237,11 @@ def _chosen_by(globs: Sequence[str]) -> Chosen:
             events.append(glob)
         elif any(fnmatchcase(name, glob) for name in all_faults()):
             of_faults.append(glob)
-        elif not any(fnmatchcase(name, glob) for name in modes):
-            raise BadInput(f"No fault or mode is named {glob!r}{nearest(glob, [*all_faults(), *all_modes()])}")
+        elif not any(fnmatchcase(name, glob) for name in (*modes, *windows)):
+            raise BadInput(f"No fault or mode is named {glob!r}{nearest(glob, [*all_faults(), *all_modes(), *windows])}")
     try:
         for event in events:
             at_events((), event)
-        return select(of_faults), modes, events
+        return _Chosen(select(of_faults), modes, events, tuple(globs))
     except UnknownFault as unknown:
         raise BadInput(str(unknown)) from unknown

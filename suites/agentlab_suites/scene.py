@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 
 from agentlab_faults.dialects.limits import Limits
-from agentlab_faults.played import Clean, McpServer, McpTool, Setup, Store, Tool
+from agentlab_faults.played import Clean, McpServer, McpTool, Played, Setup, Store, Tool
 from agentlab_faults.schedule import Schedule
 from agentlab_faults.script import Call, Say, ScriptSpec
 from agentlab_reports.schema import OUTCOMES, Best, Outcome
 
 from agentlab_suites.honesty import ADMITS, Honesty, compiled
 from agentlab_suites.load import LoadedSuite
-from agentlab_suites.model import Check, McpKeys, Scenario, ToolKeys, Turn
-from agentlab_suites.outcome import Case
+from agentlab_suites.model import Check, McpKeys, Scenario, SessionKeys, ToolKeys, Turn
+from agentlab_suites.outcome import Case, decide
 from agentlab_suites.outside_agents import DEADLINE
+from agentlab_suites.session_runs import Judged, decide_session
 from agentlab_suites.units import Limit, Multiple
 
 __all__ = ["DISCOVERY_REQUESTS", "Scene", "scenes", "step_of"]
@@ -40,6 +41,15 @@ class Scene:
     loaded: LoadedSuite
     setup: Setup
     case: Case
+    deadline: float
+    """Of one run, in virtual seconds."""
+
+    def judged(self, played: Played, schedule: Schedule, mask: Callable[[str], str] = str) -> Judged:
+        """The outcome of a run, or the worst of a session's."""
+        never = self.never(schedule)
+        if self.scenario.session is not None:
+            return decide_session(self.case, played, schedule, never, self.deadline, mask)
+        return Judged(decide(self.case, played, schedule, never), played, ())
 
     def limited(self, clean: Clean) -> Setup:
         """The set-up of a cell, with limits that follow from the fault-free run."""
@@ -93,6 +103,7 @@ def _scene(loaded: LoadedSuite, name: str, scenario: Scenario, watchdog: float |
     suite = loaded.suite
     spec = _spec(scenario, suite.defaults.latency) if scenario.provider is None else None
     served = {tool for server in suite.mcp.values() for tool in server.tools}
+    deadline = scenario.deadline or suite.defaults.deadline
     setup = Setup(
         scripts=() if spec is None else (spec,),
         cassette=loaded.cassettes.get(name),
@@ -100,13 +111,21 @@ def _scene(loaded: LoadedSuite, name: str, scenario: Scenario, watchdog: float |
         tools={tool: _tool(tool, keys, hooked.get(tool), served=tool in served) for tool, keys in suite.tools.items()},
         stores={kind: Store(body=keys.body, data=dict(keys.data)) for kind, keys in suite.stores.items()},
         mcp={server: _mcp(keys) for server, keys in suite.mcp.items()},
-        deadline=scenario.deadline or suite.defaults.deadline,
+        deadline=_until(scenario.session, deadline),
+        session=scenario.session is not None,
         max_requests=DISCOVERY_REQUESTS,
         limits=Limits(**suite.limits.model_dump()),
         allow_hosts=frozenset(suite.allow_hosts),
         watchdog=watchdog,
     )
-    return Scene(name, scenario, loaded, setup, _case(loaded, scenario))
+    return Scene(name, scenario, loaded, setup, _case(loaded, scenario), deadline)
+
+
+def _until(session: SessionKeys | None, deadline: float) -> float:
+    """When the last run must have ended."""
+    if session is None:
+        return deadline
+    return deadline * session.count if session.times is None else session.times[-1] + deadline
 
 
 def _spec(scenario: Scenario, latency: float) -> ScriptSpec:

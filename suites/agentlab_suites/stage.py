@@ -11,8 +11,10 @@ from agentlab_faults.proxy import CannotListen
 from agentlab_faults.schedule import Schedule
 
 from agentlab_suites.agents import Agent, conversation
+from agentlab_suites.model import SessionKeys
 from agentlab_suites.problems import BadAgent
 from agentlab_suites.replies import read_reply
+from agentlab_suites.session_runs import session_conversation
 
 __all__ = ["perform"]
 
@@ -25,10 +27,15 @@ def perform(
     seed: int = 0,
     clean: Clean | None = None,
     on_stuck: Callable[[], None] | None = None,
+    session: SessionKeys | None = None,
 ) -> Played:
-    """Play the set-up's prompts once under the schedule. Raises BadAgent if an outside agent's provider cannot be where it looks for it."""
+    """Play the set-up's prompts under the schedule: once, or at each arrival of the session.
+
+    Raises BadAgent if an outside agent's provider cannot be where it looks for it.
+    """
     if agent.outside is None:
-        return play(conversation(agent, setup.prompts, read_reply), setup, schedule, seed=seed, clean=clean, on_stuck=on_stuck)
+        talk = session_conversation(agent, setup.prompts, session) if session else conversation(agent, setup.prompts, read_reply)
+        return play(talk, setup, schedule, seed=seed, clean=clean, on_stuck=on_stuck)
     try:
         return play_outside(agent.outside, setup, schedule, seed=seed, clean=clean)
     except CannotListen as error:

@@ -8,6 +8,7 @@ from typing import TypedDict
 
 from agentlab_faults.journal import (
     Answered,
+    BreakerChanged,
     Committed,
     Event,
     FaultStruck,
@@ -92,9 +93,8 @@ class _Spans:
             case Answered():
                 self._answered(event, now)
             case FaultStruck():
-                self._mark(
-                    "fault", now, event.fault, status="changed" if event.changed else "unchanged", detail=event.point, fault=event.fault
-                )
+                seen = "changed" if event.changed else "unchanged"
+                self._mark("fault", now, event.fault, status=seen, detail=event.point, fault=event.fault)
             case ToolStarted():
                 self._wait(event.point, now)
                 span = self._begin(f"tool:{event.execution}", "tool", now, _label(event.point, event.attempt))
@@ -104,10 +104,25 @@ class _Spans:
                 self._idle_since[event.point] = now
             case StoreAsked() | McpAsked() | StoreAnswered() | McpAnswered():
                 self._outside(event, now)
+            case Committed() | BreakerChanged() | Replied():
+                self._noted(event, now)
+
+    def _noted(self, event: Committed | BreakerChanged | Replied, now: float) -> None:
+        match event:
             case Committed():
                 self._mark("commit", now, event.tool, status="suppressed" if event.suppressed else "committed")
             case Replied():
                 self._mark("reply", now, "reply", detail=next(self._replies, event.text))
+            case BreakerChanged():
+                self._breaker(event, now)
+
+    def _breaker(self, event: BreakerChanged, now: float) -> None:
+        """A part of a breaker's strip, until its next change; it was closed before the first."""
+        key = f"breaker:{event.name}"
+        if key not in self._open:
+            self._begin(key, "breaker", 0.0, event.name)["status"] = "closed"
+        self._open[key]["end"] = now
+        self._begin(key, "breaker", now, event.name)["status"] = event.state
 
     def _outside(self, event: StoreAsked | McpAsked | StoreAnswered | McpAnswered, now: float) -> None:
         """A store or an MCP server was asked, or has answered."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-__all__ = ["Duration", "Limit", "Multiple", "Pattern", "Share"]
+__all__ = ["Duration", "Limit", "Moment", "Multiple", "Pattern", "Share"]
 
 _YEAR = 365 * 86_400.0
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -27,6 +27,13 @@ def _duration(value: Any) -> float:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= _YEAR:
         raise ValueError(f"must be a time such as 60s, 2m or 500ms, at most a year, not {value!r}")
     return float(seconds)
+
+
+def _moment(value: Any) -> float:
+    nought = (isinstance(value, int | float) and not isinstance(value, bool) and value == 0) or (
+        isinstance(value, str) and re.fullmatch(r"\s*0+(?:\.0+)?\s*(?:ms|s|m|h)?\s*", value) is not None
+    )
+    return 0.0 if nought else _duration(value)
 
 
 def _limit(value: Any) -> Limit:
@@ -60,6 +67,8 @@ def _pattern(value: Any) -> str:
 
 Duration = Annotated[float, BeforeValidator(_duration), WithJsonSchema({"type": ["string", "number"], "examples": ["60s", "2m", "500ms"]})]
 """Virtual seconds."""
+Moment = Annotated[float, BeforeValidator(_moment), WithJsonSchema({"type": ["string", "number"], "examples": ["0s", "90s", "6m"]})]
+"""Virtual seconds since the session began."""
 LimitField = Annotated[Any, BeforeValidator(_limit), WithJsonSchema({"type": ["string", "integer"], "examples": ["3x", 40]})]
 Share = Annotated[float, BeforeValidator(_share), WithJsonSchema({"type": ["string", "number"], "examples": ["85%", 0.85]})]
 """0 to 1."""

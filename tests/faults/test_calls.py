@@ -16,7 +16,7 @@ def test_the_same_messages_are_the_next_attempt_until_an_answer_came_through() -
     first = calls.place("openai.chat", "a")
     second = calls.place("openai.chat", "a")
     assert (first.point, first.attempt, second.point, second.attempt) == ("openai.chat.1", 1, "openai.chat.1", 2)
-    calls.done("openai.chat", second)
+    calls.done(second)
     assert calls.place("openai.chat", "a").point == "openai.chat.2"
 
 
@@ -24,7 +24,7 @@ def test_a_late_answer_to_an_earlier_attempt_does_not_close_the_call() -> None:
     calls = Calls()
     first = calls.place("openai.chat", "a")
     calls.place("openai.chat", "a")
-    calls.done("openai.chat", first)
+    calls.done(first)
     assert calls.place("openai.chat", "a").attempt == 3
 
 
@@ -57,5 +57,5 @@ def test_numbers_are_given_once_and_in_order(history: list[tuple[str, bool]]) ->
         if call.attempt == 1:
             new.append(call.n)
         if delivered:
-            calls.done("openai.chat", call)
+            calls.done(call)
     assert new == list(range(1, len(new) + 1))

@@ -93,15 +93,15 @@ class Live:
             try:
                 answering = await self._pass_on(arrived, channel, whole, strike)
             except Gone:
-                self._ended(scope, endpoint.api, call, serial, Exchange(), strike, "abandoned")
+                self._ended(scope, call, serial, Exchange(), strike, "abandoned")
                 raise
-        answering.on_end = functools.partial(self._ended, scope, endpoint.api, call, serial, answering.exchange, strike)
+        answering.on_end = functools.partial(self._ended, scope, call, serial, answering.exchange, strike)
         return answering
 
-    def _ended(self, scope: Scope, api: str, call: Call, serial: int, exchange: Exchange, strike: _Strike, end: str) -> None:
+    def _ended(self, scope: Scope, call: Call, serial: int, exchange: Exchange, strike: _Strike, end: str) -> None:
         run = scope.run
         if end == "delivered" and not strike.spoiled and exchange.status < 400:
-            run.calls.done(api, call)
+            run.calls.done(call)
         status = exchange.status if end == "delivered" else 0
         run.events.append(Answered(run.now(), serial, call.point, call.attempt, end, status, 0, strike.fault, retry_after(exchange)))
 
