@@ -181,10 +181,18 @@ class Agent:
         `approve` decides about the call that a paused turn waits for; the `reason` of a refusal is told to the model. A handle works once,
         in any process that shares the checkpoints. Raises ResumeRefusedError.
         """
+        return await self._go_on(handle, approve, reason)
+
+    def stream_resumed(self, handle: str, *, approve: bool | None = None, reason: str = "") -> AsyncGenerator[StreamEvent]:
+        """`resume` as events, like `stream`."""
+        return told(functools.partial(self._go_on, handle, approve, reason))
+
+    async def _go_on(self, handle: str, approve: bool | None, reason: str, listener: Listener | None = None) -> Reply:
         async with self._one_at_a_time:
             deadline = Deadline.after(self.bounds.seconds)
             progress = await self._talk.claim(handle, deadline)
             turn = self._resumed(progress)
+            turn.listener = listener
             if approve is not None and progress.waiting is not None:
                 turn.decide(progress.waiting, Decision(approve, reason))
             try:

@@ -40,7 +40,7 @@ BACKUP: Final = Model(
     limit_field="max_tokens",
     price=(0.50, 1.50),
 )
-"""Prices are dollars for a million tokens in and out: list prices as we remember them, and an assumption for the second host."""
+"""Prices are dollars for a million tokens in and out, to have some in the example: look them up before you rely on them."""
 
 CHAINS: Final[Mapping[Api, tuple[Model, Model]]] = {
     "openai-chat": (OPENAI, BACKUP),

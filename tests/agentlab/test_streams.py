@@ -173,6 +173,22 @@ def test_a_turn_that_nobody_watches_any_more_ends(wire: Wire) -> None:
     assert wire.run(leave()) == 1.0
 
 
+def test_a_turn_that_is_taken_up_again_is_shown_too(wire: Wire) -> None:
+    wire.primary(words("There are", *BROKEN["reset"]))
+    resumed = agent(PRIMARY, degrade=False)
+    reply = watch(wire, resumed)[-1]
+    assert isinstance(reply, Reply)
+    assert reply.resume is not None
+    wire.primary(words(FINE))
+
+    async def go_on(handle: str) -> list[StreamEvent]:
+        await asyncio.sleep(60)
+        return [event async for event in resumed.stream_resumed(handle)]
+
+    *events, again = wire.run(go_on(reply.resume))
+    assert (str(again), "".join(on_screen(events).values())) == (FINE, FINE)
+
+
 def test_an_image_is_refused_before_anything_is_asked(wire: Wire) -> None:
     image: Any = [{"type": "image_url", "image_url": {"url": "data:"}}]
     with pytest.raises(UnsupportedContentError):

@@ -9,7 +9,7 @@ import agentlab_faults as faults
 import agentlab_reports as reports
 from agentlab_faults.exchange import Exchange, WireRequest
 
-from agentlab import Agent, Bounds, Model, Reply, tool
+from agentlab import Agent, Bounds, Model, Reply, StreamEvent, TextDelta, tool
 
 if TYPE_CHECKING:
     from agentlab_suites.fixture import Chaos
@@ -27,6 +27,16 @@ async def use_the_runtime() -> str:
     assert_type(reply, Reply)
     assert_type(reply.effects, tuple[str, ...])
     return reply.text
+
+
+async def watch_the_runtime() -> str:
+    agent = Agent("support", instructions="Help.", models=[Model(name="claude-haiku-4-5", api="anthropic", stream=True)])
+    shown = ""
+    async for event in agent.stream("Where is order 5512?"):
+        assert_type(event, StreamEvent)
+        if isinstance(event, TextDelta):
+            shown += event.text
+    return shown
 
 
 @faults.register(
