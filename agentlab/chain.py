@@ -167,7 +167,9 @@ class _Call:
         seconds = min(model.timeout, left)
         try:
             show = asking.screen.add if asking.screen else None
-            answer = await self._link.client.ask(request, seconds=seconds, at_most=left, max_tokens=self._max_tokens, show=show)
+            answer = await self._link.client.ask(
+                request, seconds=seconds, at_most=left, max_tokens=self._max_tokens, show=show, began=self._told.began
+            )
             await permit.succeed()
         except Exception as error:
             if asking.screen is not None:

@@ -27,14 +27,22 @@ class ModelClient:
         self.provider = provider_of(model)
 
     async def ask(
-        self, request: Request, *, seconds: float, at_most: float, max_tokens: int, show: Callable[[str], None] | None = None
+        self,
+        request: Request,
+        *,
+        seconds: float,
+        at_most: float,
+        max_tokens: int,
+        show: Callable[[str], None] | None = None,
+        began: Callable[[], None] | None = None,
     ) -> Answer:
         """The model's valid answer within `seconds`; all of it, its body and our slack too, within `at_most`.
 
-        `show` gets the text as it comes, if the model streams. Raises InvalidAnswerError, TimeoutError, and whatever the SDK raises.
+        If the model streams, `began` is told when its first event is here, and `show` gets the text as it comes. Raises InvalidAnswerError,
+        TimeoutError, and whatever the SDK raises.
         """
         body = self.provider.body(request, max_tokens)
-        work = self._streamed(body, seconds, max_tokens, show) if self.model.stream else self._whole(body, seconds)
+        work = self._streamed(body, seconds, max_tokens, show, began) if self.model.stream else self._whole(body, seconds)
         said = await within(min(seconds + SLACK, at_most), work)
         return accept(said, sent_characters=request.characters, max_tokens=max_tokens)
 
@@ -45,7 +53,9 @@ class ModelClient:
     async def _whole(self, body: dict[str, Any], seconds: float) -> Said:
         return self.provider.read(await self.provider.whole(body, seconds))
 
-    async def _streamed(self, body: dict[str, Any], seconds: float, max_tokens: int, show: Callable[[str], None] | None) -> Said:
+    async def _streamed(
+        self, body: dict[str, Any], seconds: float, max_tokens: int, show: Callable[[str], None] | None, began: Callable[[], None] | None
+    ) -> Said:
         """Read the stream to its end, or to its first silence or nonsense."""
         assembly, length = self.provider.assembly(), 0
         async with aclosing(self.provider.events(body, seconds)) as events:
@@ -55,6 +65,9 @@ class ModelClient:
                         event = await anext(events)
                 except StopAsyncIteration:
                     break
+                if began is not None:
+                    began()
+                    began = None
                 text = assembly.add(event)
                 length += len(text)
                 if length > longest(max_tokens):

@@ -6,6 +6,7 @@ Content is recorded only where it was asked for, secrets never.
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -78,15 +79,18 @@ class ChatCall:
     def __init__(self, made: Span, common: Mapping[str, str | int]) -> None:
         self._span = made
         self._common = common
+        self._asked = 0.0
 
     def sent(self, request: Request) -> None:
-        """What is asked; recorded only where content may be."""
+        """A request goes out. What it asks is recorded only where content may be."""
+        self._asked = time.monotonic()
         if captured():
             system, asked = messages_json(request.messages)
             self._span.set_attributes({names.SYSTEM_INSTRUCTIONS: system, names.INPUT_MESSAGES: asked})
 
-    def first_chunk(self, seconds: float) -> None:
-        """The first chunk of a streamed answer came so many seconds after the request."""
+    def began(self) -> None:
+        """The first event of a streamed answer is here."""
+        seconds = time.monotonic() - self._asked
         self._span.set_attribute(names.RESPONSE_TIME_TO_FIRST_CHUNK, seconds)
         instruments().first_chunk_seconds.record(seconds, self._common)
 

@@ -20,6 +20,7 @@ from agentlab.telemetry import names
 
 from .conftest import Wire, call, error, say
 from .telemetry_capture import Told, told
+from .test_streams import words
 
 __all__ = ["told"]
 
@@ -116,6 +117,23 @@ def test_every_metric_is_one_of_the_conventions(wire: Wire, told: Told) -> None:
         for point in metric.data.data_points:
             assert problems(name, dict(point.attributes or {}), schema["attributes"]) == []
             assert set(schema["boundaries"]) <= set(getattr(point, "explicit_bounds", ()))
+
+
+def test_a_streamed_answer_says_when_its_first_chunk_came(wire: Wire, told: Told) -> None:
+    wire.primary(words("Good."))
+    agent = Agent("helper", instructions="", models=[Model(name="gpt-4o-mini", stream=True)])
+
+    async def turn() -> None:
+        await agent("one")
+
+    wire.run(turn())
+    chat = dict(told.span("chat gpt-4o-mini").attributes or {})
+    assert chat[names.REQUEST_STREAM] is True
+    assert chat[names.RESPONSE_TIME_TO_FIRST_CHUNK] == pytest.approx(1.0, abs=0.1)
+    assert [problem for span in told.spans for problem in span_problems(span)] == []
+    [(attributes, (count, _))] = told.points(names.TIME_TO_FIRST_CHUNK)
+    assert count == 1
+    assert problems("first chunk", attributes, SCHEMA["metrics"][names.TIME_TO_FIRST_CHUNK]["attributes"]) == []
 
 
 def test_what_is_wrong_is_found() -> None:
