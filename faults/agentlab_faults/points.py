@@ -46,7 +46,7 @@ class Point:
     chunks: int = 0
     """How many events the fault-free stream has; `openai.chat.2.chunk.3` is the third (an LLM point only)."""
     shows: tuple[Trait, ...] = ()
-    """What the fault-free request shows (an LLM point only)."""
+    """What the request shows (an LLM point of a fault-free run only)."""
     effect: Literal["read", "write", "external", ""] = ""
     """The tool's declared effect; of a store's command, whether it reads or writes (tool and store points only)."""
     method: str = ""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from agentlab_faults.calls import Call, fingerprint
+from agentlab_faults.calls import Call
 from agentlab_faults.cassette.matching import Player
 from agentlab_faults.dialects import DIALECTS, Dialect
 from agentlab_faults.dialects.counting import counted
@@ -21,11 +21,12 @@ from agentlab_faults.intercept import Handler, OnEnd, classify
 from agentlab_faults.journal import Answered
 from agentlab_faults.ledger import canonical
 from agentlab_faults.noting import digest, requested, retry_after, silence, traits
-from agentlab_faults.points import Point
+from agentlab_faults.points import Point, Trait
+from agentlab_faults.reading import Reading, reading
 from agentlab_faults.run import LimitPassed, Run
 from agentlab_faults.schedule import Injection
 from agentlab_faults.script import Asked, ScriptMissing
-from agentlab_faults.serving import EPOCH, Good, parsed, recorded, serve
+from agentlab_faults.serving import EPOCH, Good, recorded, serve
 from agentlab_faults.sim.real import get_ident
 from agentlab_faults.tokens import token_answer
 
@@ -118,15 +119,16 @@ class Provider:
     def _called(self, dialect: Dialect, request: WireRequest) -> tuple[Exchange, OnEnd | None]:
         run = self._run
         self.requests += 1
-        body = dialect.recalled(parsed(request.body), run.memory)
-        call = run.calls.place(dialect.api, fingerprint(dialect.conversation(body)))
+        read = reading(dialect, request.body, run.memory)
+        body = read.body
+        call = run.calls.place(dialect.api, read.fingerprint)
         model = dialect.model(request, body)
         run.events.append(requested(run.now(), self.requests, call, request, model))
         if self._limit_passed():
             return _SILENT, None
         if run.clean is None:
             self._describe(dialect, body, model)
-        refusal, asked = self._read(dialect, request, body)
+        refusal, asked = self._read(dialect, request, read)
         if asked is not None and not run.strikes and self._ran_unseen(asked):
             return _SILENT, None
         key = hashlib.sha256(dialect.key(request).encode()).hexdigest()[:12]
@@ -138,20 +140,20 @@ class Provider:
         elif asked is None:
             answer = _Answer(refusal or _SILENT, spoiled=True)
         else:
-            answer = self._served(dialect, asked, request, body, call, injection)
+            answer = self._served(asked, request, read, call, injection)
         self._note(dialect, request, body, call, model, answer, asked)
         return answer.exchange, functools.partial(self._ended, dialect, body, call, self.requests, answer)
 
-    def _read(self, dialect: Dialect, request: WireRequest, body: dict[str, Any]) -> tuple[Exchange | None, Asked | None]:
+    def _read(self, dialect: Dialect, request: WireRequest, read: Reading) -> tuple[Exchange | None, Asked | None]:
         """The provider's refusal, or what is asked of the model. A cassette may hold what no script can: then neither."""
         try:
-            refusal = dialect.refuse(request, body or None, serial=self.requests)
+            refusal = read.refusal(request, serial=self.requests)
         except ScriptMissing:
             if self._run.cassette is None:
                 raise
             return None, None
-        refusal = refusal or self._run.meter.refuse(dialect, request, body, now=self._run.now(), epoch=EPOCH, serial=self.requests)
-        return refusal, self._run.model.named(dialect.read(body)) if refusal is None else None
+        refusal = refusal or self._run.meter.refuse(dialect, request, read.body, now=self._run.now(), epoch=EPOCH, serial=self.requests)
+        return refusal, self._run.model.named(read.asked()) if refusal is None else None
 
     def _note(
         self, dialect: Dialect, request: WireRequest, body: dict[str, Any], call: Call, model: str, answer: _Answer, asked: Asked | None
@@ -168,7 +170,7 @@ class Provider:
                 calls_tools=bool(answer.calls),
                 streamed=answer.chunks > 0,
                 chunks=answer.chunks,
-                shows=(*(traits(asked) if asked is not None else ()), *(("usage",) if dialect.tells_usage(request, body) else ())),
+                shows=_shown(dialect, request, body, asked) if self._run.clean is None else (),
             )
 
     def _limit_passed(self) -> bool:
@@ -214,13 +216,9 @@ class Provider:
         clean_at = min((spec.latency for spec in run.setup.scripts), default=0.0)
         return _Answer(exchange, fault.row.id, spoiled=True, tells_at=run.now() + min(silence(exchange), clean_at), unseen=unseen)
 
-    def _served(
-        self, dialect: Dialect, asked: Asked, request: WireRequest, body: dict[str, Any], call: Call, injection: Injection | None
-    ) -> _Answer:
+    def _served(self, asked: Asked, request: WireRequest, read: Reading, call: Call, injection: Injection | None) -> _Answer:
         created = EPOCH + int(self._run.now())
-        return self._on_its_way(
-            serve(self._run.model, dialect, asked, request, body, serial=self.requests, created=created), call, injection
-        )
+        return self._on_its_way(serve(self._run.model, asked, read, request, serial=self.requests, created=created), call, injection)
 
     def _recorded(
         self, dialect: Dialect, cassette: Player, request: WireRequest, body: dict[str, Any], call: Call, injection: Injection | None
@@ -272,6 +270,11 @@ def _known_here(fault: Replaces, dialect: Dialect, request: WireRequest, body: M
     """Whether this wire API knows such an answer; whether the good one would have called tools nobody asks."""
     row = fault.row
     return row.acts_on(dialect.api, calls_tools=row.answer == "tool_calls", streamed=dialect.streams(request, body))
+
+
+def _shown(dialect: Dialect, request: WireRequest, body: Mapping[str, Any], asked: Asked | None) -> tuple[Trait, ...]:
+    """What the request shows, as far as faults care."""
+    return (*(traits(asked) if asked is not None else ()), *(("usage",) if dialect.tells_usage(request, body) else ()))
 
 
 def _chunks(exchange: Exchange) -> int:

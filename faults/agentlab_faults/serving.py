@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,10 +11,11 @@ from agentlab_faults.dialects import Answer, Dialect, Json
 from agentlab_faults.dialects.understanding import understood
 from agentlab_faults.exchange import Exchange, WireRequest
 from agentlab_faults.fault import Served, Spoils
+from agentlab_faults.reading import Reading, parsed
 from agentlab_faults.script import Asked, ScriptedModel
 from agentlab_faults.script.spec import Serving
 
-__all__ = ["EPOCH", "Good", "parsed", "put", "recorded", "serve"]
+__all__ = ["EPOCH", "Good", "put", "recorded", "serve"]
 
 EPOCH = 1_700_000_000
 """The virtual epoch in Unix seconds: 14 November 2023, 22:13:20 UTC."""
@@ -68,12 +68,11 @@ class Good:
         )
 
 
-def serve(
-    model: ScriptedModel, dialect: Dialect, asked: Asked, request: WireRequest, body: Mapping[str, Any], *, serial: int, created: int
-) -> Good:
+def serve(model: ScriptedModel, asked: Asked, read: Reading, request: WireRequest, *, serial: int, created: int) -> Good:
     """The scripted model's answer to a request, in its dialect. Raises ScriptMissing if the script has none."""
+    dialect, body = read.dialect, read.body
     serving = model.serve(asked) if dialect.scripted else _UNSCRIPTED
-    answer = dialect.answer(serving, request, body, serial=serial, created=created)
+    answer = dialect.answer(serving, request, body, prompt=read.tokens(), serial=serial, created=created)
     return put(dialect, answer, request, body, latency=serving.latency)
 
 
@@ -111,12 +110,3 @@ def recorded(
         streams=streams,
         latency=latency,
     )
-
-
-def parsed(content: bytes) -> dict[str, Any]:
-    """A request's JSON object; anything else is an empty one, which the scripted provider then refuses as the real one does."""
-    try:
-        body = json.loads(content)
-    except (ValueError, RecursionError):
-        return {}
-    return body if isinstance(body, dict) else {}

@@ -82,12 +82,13 @@ class Workshop:
         given = {key: value for key, value in arguments.items() if key != tool.key}
         shown = {key: value for key, value in defaults.items() if key != tool.key} | given
         key = {**defaults, **arguments}.get(tool.key) if tool.key else None
-        call = run.calls.place(f"tool.{name}", canonical(shown))
+        written = canonical(shown)
+        call = run.calls.place(f"tool.{name}", written)
         run.points.setdefault(call.point, Point(call.point, "tool", name, call.n, effect=tool.effect))
         served = run.model.tool_started(name, given, call_id)
         done = Execution(f"exec_{len(run.ledger.executions)}", name, shown, call.point, call.attempt, run.now(), run=RUN.get())
         run.ledger.executions.append(done)
-        run.events.append(ToolStarted(run.now(), done.id, name, call.point, call.attempt, canonical(shown)))
+        run.events.append(ToolStarted(run.now(), done.id, name, call.point, call.attempt, written))
         return _Work(tool, done, call, "" if key is None else plain(key), served)
 
     def _play(self, work: _Work) -> Steps:

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from agentlab_faults import intercept
-from agentlab_faults.calls import Call, fingerprint
-from agentlab_faults.dialects import DIALECTS, Dialect
+from agentlab_faults.calls import Call
+from agentlab_faults.dialects import DIALECTS
 from agentlab_faults.exchange import Exchange, WireRequest
 from agentlab_faults.fault import Replaces, Spoils
 from agentlab_faults.hurrying import hurried
@@ -18,9 +18,10 @@ from agentlab_faults.injector import Target
 from agentlab_faults.intercept import OnEnd, classify
 from agentlab_faults.played import Setup, Tool
 from agentlab_faults.points import Point
+from agentlab_faults.reading import Reading, reading
 from agentlab_faults.run import Run
 from agentlab_faults.schedule import Injection, Schedule
-from agentlab_faults.serving import EPOCH, Good, parsed, serve
+from agentlab_faults.serving import EPOCH, Good, serve
 from agentlab_faults.sim import Simulation
 from agentlab_faults.tokens import token_answer
 from agentlab_faults.tools import adapt_frameworks, hub
@@ -80,13 +81,14 @@ class _Handler:
         if dialect is None:
             return None
         run = self._run
-        body = dialect.recalled(parsed(request.body), run.memory)
-        call = run.calls.place(dialect.api, fingerprint(dialect.conversation(body)))
+        read = reading(dialect, request.body, run.memory)
+        body = read.body
+        call = run.calls.place(dialect.api, read.fingerprint)
         key = hashlib.sha256(dialect.key(request).encode()).hexdigest()[:12]
         run.points.setdefault(call.point, Point(call.point, "llm", dialect.api, call.n, request.host))
         model = dialect.model(request, body)
         target = Target("llm", call.point, call.attempt, run.now(), host=request.host, model=model, key=key)
-        exchange, good = self._answer(dialect, request, body, call, run.injector.pick(target))
+        exchange, good = self._answer(request, read, call, run.injector.pick(target))
         if exchange is None:
             return None
 
@@ -98,22 +100,20 @@ class _Handler:
 
         return (hurried(exchange, request.timeouts) if self._hurry else exchange), ended
 
-    def _answer(
-        self, dialect: Dialect, request: WireRequest, body: dict[str, Any], call: Call, injection: Injection | None
-    ) -> tuple[Exchange | None, bool]:
+    def _answer(self, request: WireRequest, read: Reading, call: Call, injection: Injection | None) -> tuple[Exchange | None, bool]:
         """(exchange, whether it is a good one). No exchange: somebody else answers."""
         run = self._run
         if injection is not None and isinstance(fault := injection.fault, Replaces):
             run.struck(fault.row.id, call, changed=True)
             return fault.answer(request), False
         if injection is not None and isinstance(fault := injection.fault, Spoils):
-            good = self._served(dialect, request, body)
-            if fault.row.acts_on(dialect.api, calls_tools=bool(good.answer.calls), streamed=good.streams):
+            good = self._served(request, read)
+            if fault.row.acts_on(read.dialect.api, calls_tools=bool(good.answer.calls), streamed=good.streams):
                 spoiled = good.spoiled(fault, injection.chunk)
                 run.struck(fault.row.id, call, changed=spoiled != good.exchange)
                 return spoiled, False
-        return (self._served(dialect, request, body).exchange, True) if self._scripted else (None, True)
+        return (self._served(request, read).exchange, True) if self._scripted else (None, True)
 
-    def _served(self, dialect: Dialect, request: WireRequest, body: dict[str, Any]) -> Good:
+    def _served(self, request: WireRequest, read: Reading) -> Good:
         self._serial += 1
-        return serve(self._run.model, dialect, dialect.read(body), request, body, serial=self._serial, created=EPOCH)
+        return serve(self._run.model, read.asked(), read, request, serial=self._serial, created=EPOCH)

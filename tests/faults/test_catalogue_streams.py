@@ -21,8 +21,9 @@ from agentlab_faults.dialects import DIALECTS, Answer, Usage
 from agentlab_faults.exchange import Exchange, Pause, Timeouts, WireRequest, differs_after
 from agentlab_faults.fault import Fault, Spoils
 from agentlab_faults.intercept import End, armed, install
+from agentlab_faults.reading import parsed
 from agentlab_faults.script import Called
-from agentlab_faults.serving import Good, parsed, put
+from agentlab_faults.serving import Good, put
 from agentlab_faults.sim import Simulation
 from google import genai
 

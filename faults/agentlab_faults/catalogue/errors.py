@@ -22,10 +22,10 @@ __all__ = ["Answers", "Words"]
 _MODEL_IN_PATH = re.compile(r"/models/([^/:]+):\w+$")
 
 
-def _asked_model(request: WireRequest) -> str:
+def _asked_model(request: WireRequest, asked: Json) -> str:
     """The model that a request asks for, in its path or in its body; `unknown` if it names none."""
     in_path = _MODEL_IN_PATH.search(request.path)
-    return in_path.group(1) if in_path else str(request_json(request).get("model", "unknown"))
+    return in_path.group(1) if in_path else str(asked.get("model", "unknown"))
 
 
 def _first_tool(asked: Json) -> str:
@@ -80,8 +80,9 @@ class Answers(Replaces):
 
     def answer(self, request: WireRequest) -> Exchange:
         """The error, with the usual headers."""
-        voice, model, said = voice_of(request), _asked_model(request), self._said(request)
-        message = said.message.replace("{model}", model).replace("{tool}", _first_tool(request_json(request)))
+        voice, said, asked = voice_of(request), self._said(request), request_json(request)
+        model = _asked_model(request, asked)
+        message = said.message.replace("{model}", model).replace("{tool}", _first_tool(asked))
         if voice is OPENAI:
             body = said.payload(message)
         else:
@@ -91,7 +92,7 @@ class Answers(Replaces):
 
     def _said(self, request: WireRequest) -> Answers:
         """The fault in the words for this request; a word that somebody set stays."""
-        voice, endpoint = voice_of(request), classify(request)
+        voice, endpoint = voice_of(request), classify(request) if self.words else None
         own = self.words.get(endpoint.api) if endpoint else None
         own = own or self.words.get(voice.family)
         if own is None and voice is OPENAI:

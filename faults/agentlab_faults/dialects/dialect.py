@@ -106,9 +106,9 @@ class Dialect(ABC):
         """The API key as it stands in the request; empty if there is none. Never to be written down."""
         return request.headers.get("authorization") or request.headers.get("api-key", "")
 
-    def answer(self, serving: Serving, request: WireRequest, body: Mapping[str, Any], *, serial: int, created: int) -> Answer:
-        """What the model said, with what it cost."""
-        prompt, completion = self.prompt_tokens(body), completion_tokens(serving)
+    def answer(self, serving: Serving, request: WireRequest, body: Mapping[str, Any], *, prompt: int, serial: int, created: int) -> Answer:
+        """What the model said, with what it cost; `prompt` are the request's tokens."""
+        completion = completion_tokens(serving)
         return Answer(
             content=serving.content,
             calls=serving.tool_calls,

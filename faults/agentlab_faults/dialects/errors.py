@@ -10,6 +10,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from agentlab_faults.exchange import WireRequest
@@ -134,4 +135,9 @@ _PATHS: tuple[tuple[re.Pattern[str], Voice], ...] = (
 
 def voice_of(request: WireRequest) -> Voice:
     """The voice of the API that was called, told by its path; that of OpenAI, which most others imitate, where no other is known."""
-    return next((voice for path, voice in _PATHS if path.search(request.path)), OPENAI)
+    return _voice_at(request.path)
+
+
+@lru_cache(maxsize=1024)
+def _voice_at(request_path: str) -> Voice:
+    return next((voice for path, voice in _PATHS if path.search(request_path)), OPENAI)

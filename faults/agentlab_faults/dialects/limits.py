@@ -53,13 +53,14 @@ class Meter:
 
     def __init__(self, limits: Limits | None) -> None:
         self._limits = limits or Limits()
+        self._unlimited = self._limits == Limits()
         self._used: dict[tuple[str, str], deque[tuple[float, int]]] = {}
 
     def refuse(
         self, dialect: Dialect, request: WireRequest, body: Mapping[str, Any], *, now: float, epoch: int, serial: int
     ) -> Exchange | None:
         """The provider's refusal of a request that does not fit, or None; `now` in virtual seconds since `epoch` (Unix seconds)."""
-        if self._limits == Limits():
+        if self._unlimited:
             return None
         tokens = dialect.prompt_tokens(body)
         if (error := self._too_long(dialect, request, body, tokens)) is not None:

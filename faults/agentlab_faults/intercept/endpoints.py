@@ -36,7 +36,7 @@ class Endpoint:
 class _Path:
     """A model call: POST to a path that ends so, with all of `keys` in the body (any one of each tuple)."""
 
-    api: str
+    endpoint: Endpoint
     pattern: re.Pattern[str]
     keys: tuple[tuple[bytes, ...], ...] = ()
 
@@ -45,7 +45,7 @@ _MODEL: Final = (b'"model"',)
 _MESSAGES: Final = (b'"messages"',)
 
 _PATHS: Final = tuple(
-    _Path(api, re.compile(pattern), keys)
+    _Path(Endpoint(api, "provider"), re.compile(pattern), keys)
     for api, pattern, keys in (
         ("tokens", r"/v1/messages/count_tokens/?$|/count-tokens:rawPredict$", (_MESSAGES,)),
         ("tokens", r"/responses/input_tokens/?$", (_MODEL,)),
@@ -198,7 +198,7 @@ def _gives_tokens(host: str, path: str) -> bool:
 def _model_call(path: str, body: bytes) -> Endpoint | None:
     for row in _rows(path):
         if all(any(key in body for key in keys) for keys in row.keys):
-            return Endpoint(row.api, "provider")
+            return row.endpoint
     return None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from typing import Any
 
 __all__ = ["RawHeaders"]
 
@@ -29,6 +30,10 @@ class RawHeaders(Mapping[str, str]):
     def __repr__(self) -> str:
         """Names only: values may be secrets."""
         return f"RawHeaders({', '.join(self)})"
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """As every mapping's, without an exception for a name that is not there."""
+        return self._all.get(name, default)
 
     @property
     def _all(self) -> dict[str, str]:

@@ -56,7 +56,8 @@ class Seam:
     @property
     def lost(self) -> bool:
         """The library's own method is back: a patch that was older than ours was undone over it."""
-        return package_of(self._now) == self._package and not reaches(self._now, self._ours)
+        now = self._now
+        return now is not self._ours and package_of(now) == self._package and not reaches(now, self._ours)
 
     def mend(self) -> None:
         """Put the wrapper back if it was lost."""

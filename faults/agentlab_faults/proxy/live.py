@@ -23,7 +23,8 @@ from agentlab_faults.proxy.reading import Arrived
 from agentlab_faults.proxy.scopes import HEADER, Scope
 from agentlab_faults.proxy.server import problem
 from agentlab_faults.proxy.upstream import Response, Unreachable, Upstream
-from agentlab_faults.serving import parsed, recorded
+from agentlab_faults.reading import parsed
+from agentlab_faults.serving import recorded
 from agentlab_faults.sim.real import monotonic
 
 __all__ = ["Keep", "Live"]

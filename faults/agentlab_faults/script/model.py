@@ -12,7 +12,7 @@ from agentlab_faults.script.asked import Asked
 from agentlab_faults.script.lineage import Lineage
 from agentlab_faults.script.prompts import Prompts
 from agentlab_faults.script.seam import End, Seam
-from agentlab_faults.script.spec import Call, ScriptMissing, ScriptSpec, Serving
+from agentlab_faults.script.spec import Call, Called, ScriptMissing, ScriptSpec, Serving
 
 __all__ = ["ScriptedModel"]
 
@@ -31,8 +31,8 @@ class ScriptedModel:
         lineages = [Lineage(spec, self._seam, self._prompts, scripted) for spec in specs]
         whens = [re.compile(spec.when) if spec.when is not None else None for spec in specs]
         self._told_apart = [(when, lineage) for when, lineage in zip(whens, lineages, strict=True) if when is not None]
-        self._calls: dict[tuple[str, str], list[str]] = {}
-        """(tool, arguments) to the ids under which it was called, in order."""
+        self._calls: list[Called] = []
+        """Every call that was served, in order."""
         self._spoiled: set[str] = set()
         self._default = next((lineage for when, lineage in zip(whens, lineages, strict=True) if when is None), None)
         self._serial = 0
@@ -54,8 +54,7 @@ class ScriptedModel:
         """Answer as number `serial`, which goes into the call ids."""
         asked = self.named(asked)
         serving = self._choose(asked).serve(asked, serial)
-        for called in serving.tool_calls:
-            self._calls.setdefault(_alike(called.name, called.arguments), []).append(called.id)
+        self._calls += serving.tool_calls
         return serving
 
     def named(self, asked: Asked) -> Asked:
@@ -63,10 +62,11 @@ class ScriptedModel:
         if not asked.unnamed:
             return asked
         calls = [call for message in asked.messages for call in message.get("tool_calls") or () if call["id"] in asked.unnamed]
+        shown = _grouped((call["function"]["name"], call["function"]["arguments"], call["id"]) for call in calls)
+        served = _grouped((called.name, called.arguments, called.id) for called in self._calls if called.id not in self._spoiled)
         names: dict[str, str] = {}
-        for alike, group in _grouped(calls).items():
-            served = [call_id for call_id in self._calls.get(alike, ()) if call_id not in self._spoiled]
-            ours = served[-len(group) :]
+        for alike, group in shown.items():
+            ours = served.get(alike, [])[-len(group) :]
             names.update(zip(group[-len(ours) :], ours, strict=True) if ours else ())
         return dataclasses.replace(asked, messages=[_renamed(message, names) for message in asked.messages], unnamed=frozenset())
 
@@ -116,11 +116,11 @@ def _alike(name: str, arguments: str) -> tuple[str, str]:
         return name, arguments
 
 
-def _grouped(calls: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], list[str]]:
-    """The calls' ids, equal calls together."""
+def _grouped(calls: Iterable[tuple[str, str, str]]) -> dict[tuple[str, str], list[str]]:
+    """The ids of calls (name, arguments, id), equal calls together."""
     groups: dict[tuple[str, str], list[str]] = {}
-    for call in calls:
-        groups.setdefault(_alike(call["function"]["name"], call["function"]["arguments"]), []).append(call["id"])
+    for name, arguments, call_id in calls:
+        groups.setdefault(_alike(name, arguments), []).append(call_id)
     return groups
 
 
