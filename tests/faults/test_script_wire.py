@@ -57,7 +57,9 @@ class Provider:
     def serve(self, body: dict[str, Any]) -> Exchange:
         self.serial += 1
         serving = self.model.serve(read(body))
-        payload = CHAT.render(CHAT.answer(serving, wire_request(body), body, serial=self.serial, created=CREATED), body)
+        payload = CHAT.render(
+            CHAT.answer(serving, wire_request(body), body, prompt=CHAT.prompt_tokens(body), serial=self.serial, created=CREATED), body
+        )
         return CHAT.exchange(payload, body, streams=False, latency=serving.latency, serial=self.serial)
 
 
@@ -471,7 +473,7 @@ def test_what_the_provider_can_do_and_the_script_cannot_is_the_labs_failure(chan
 def rendered(spec: ScriptSpec = SPEC, **extra: Any) -> dict[str, Any]:
     body = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": PROMPT}], "tools": TOOLS, **extra}
     serving = ScriptedModel([spec], [PROMPT]).serve(read(body))
-    return CHAT.render(CHAT.answer(serving, wire_request(body), body, serial=3, created=CREATED), body)
+    return CHAT.render(CHAT.answer(serving, wire_request(body), body, prompt=CHAT.prompt_tokens(body), serial=3, created=CREATED), body)
 
 
 def shape(value: Any) -> Any:
