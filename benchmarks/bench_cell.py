@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import statistics
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -116,11 +116,10 @@ async def without_us() -> None:
         raise AssertionError("the run without us did not do the same work")
 
 
-def cell() -> Callable[[], None]:
-    """How to play the cell once, the suite and its plan made already."""
-    prepared = prepare(load_suite(SUITE), load_agent("benchmarks.bench_cell:build"))
+def cell(agent: str) -> Callable[[], None]:
+    """How to play the cell once with `agent` (`module:attribute`), the suite and its plan made already."""
+    prepared = prepare(load_suite(SUITE), load_agent(agent))
     planned = next(found for found in cells_of(prepared, discover(prepared)) if found.id == CELL)
-
     mask = Masker()
 
     def play() -> None:
@@ -131,22 +130,27 @@ def cell() -> Callable[[], None]:
     return play
 
 
-def figures() -> list[Figure]:
-    """The ratio and both absolute figures."""
-    base, lab = alternated([lambda: asyncio.run(without_us()), cell()], calls=CELLS, rounds=ROUNDS)
+def compared(without: Callable[[], Coroutine[Any, Any, None]], agent: str, titles: tuple[str, str, str]) -> list[Figure]:
+    """The ratio and both absolute figures, under `titles`."""
+    base, lab = alternated([lambda: asyncio.run(without()), cell(agent)], calls=CELLS, rounds=ROUNDS)
     ratios = [after / before for before, after in zip(base, lab, strict=True)]
     middle = statistics.median(lab)
+    rounds = f"{ROUNDS} alternated rounds of {CELLS}: {spread(ratios)}"
     return [
-        Figure(
-            "a cell over the same SDK calls without us",
-            statistics.median(ratios),
-            "x",
-            bar=1.25,
-            note=f"{ROUNDS} alternated rounds of {CELLS}: {spread(ratios)}",
-        ),
-        Figure("a cell, journal, ledger, outcome and line included", middle * 1e3, "ms", note=f"{1 / middle:.0f} cells a second and core"),
-        Figure("the same SDK calls over MockTransport, fresh client", statistics.median(base) * 1e3, "ms"),
+        Figure(titles[0], statistics.median(ratios), "x", bar=1.25, note=rounds),
+        Figure(titles[1], middle * 1e3, "ms", note=f"{1 / middle:.0f} cells a second and core"),
+        Figure(titles[2], statistics.median(base) * 1e3, "ms"),
     ]
+
+
+def figures() -> list[Figure]:
+    """A cell, compared."""
+    titles = (
+        "a cell over the same SDK calls without us",
+        "a cell, journal, ledger, outcome and line included",
+        "the same SDK calls over MockTransport, fresh client",
+    )
+    return compared(without_us, "benchmarks.bench_cell:build", titles)
 
 
 if __name__ == "__main__":

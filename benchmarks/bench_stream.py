@@ -5,28 +5,18 @@ As `bench_cell.py`, with every answer in events: the mock's body hands over one 
 
 from __future__ import annotations
 
-import asyncio
 import json
-import statistics
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import httpx2
 from agentlab_faults.dialects.chat.answers import events
-from agentlab_suites.agents import load_agent
-from agentlab_suites.cell import play_cell
-from agentlab_suites.load import load_suite
-from agentlab_suites.masking import Masker
-from agentlab_suites.plan import cells_of, discover, prepare
 from openai import AsyncOpenAI
 
-from benchmarks.bench_cell import ANSWER, ANSWERS, CELL, CELLS, JSON, LIMITED, PROMPT, ROUNDS, SCHEMAS, SUITE, lookup_order, refund
-from benchmarks.measure import Figure, alternated, publish, spread
+from benchmarks.bench_cell import ANSWER, ANSWERS, JSON, LIMITED, PROMPT, SCHEMAS, TOOLS, compared
+from benchmarks.measure import Figure, publish
 
 __all__ = ["build", "figures"]
-
-
-TOOLS: dict[str, Callable[..., Awaitable[Any]]] = {"lookup_order": lookup_order, "refund": refund}
 
 
 async def converse(client: AsyncOpenAI, prompt: str) -> str:
@@ -97,36 +87,14 @@ async def without_us() -> None:
         raise AssertionError("the run without us did not do the same work")
 
 
-def cell() -> Callable[[], None]:
-    """How to play the cell once, the suite and its plan made already."""
-    prepared = prepare(load_suite(SUITE), load_agent("benchmarks.bench_stream:build"))
-    planned = next(found for found in cells_of(prepared, discover(prepared)) if found.id == CELL)
-    mask = Masker()
-
-    def play() -> None:
-        line = play_cell(planned, prepared.agent, mask=mask).line
-        if line.outcome != "success" or line.counts.requests != 4 or line.counts.commits != 1 or line.seen != 1:
-            raise AssertionError(f"the cell did not do the same work: {line}")
-
-    return play
-
-
 def figures() -> list[Figure]:
-    """The ratio and both absolute figures."""
-    base, lab = alternated([lambda: asyncio.run(without_us()), cell()], calls=CELLS, rounds=ROUNDS)
-    ratios = [after / before for before, after in zip(base, lab, strict=True)]
-    middle = statistics.median(lab)
-    return [
-        Figure(
-            "a streaming cell over the same streamed SDK calls without us",
-            statistics.median(ratios),
-            "x",
-            bar=1.25,
-            note=f"{ROUNDS} alternated rounds of {CELLS}: {spread(ratios)}",
-        ),
-        Figure("a streaming cell, all included", middle * 1e3, "ms", note=f"{1 / middle:.0f} cells a second and core"),
-        Figure("the same streamed SDK calls over MockTransport, fresh client", statistics.median(base) * 1e3, "ms"),
-    ]
+    """A streaming cell, compared."""
+    titles = (
+        "a streaming cell over the same streamed SDK calls without us",
+        "a streaming cell, all included",
+        "the same streamed SDK calls over MockTransport, fresh client",
+    )
+    return compared(without_us, "benchmarks.bench_stream:build", titles)
 
 
 if __name__ == "__main__":

@@ -112,10 +112,13 @@ class _Model(BaseModel):
         """Whatever was said, in whatever field, it can be written to a file: text is mended, unknown fields hold finite numbers."""
         if not isinstance(data, dict):
             return data
-        for name in sorted(data.keys() - cls.__pydantic_fields__.keys()):
+        unknown = data.keys() - cls.__pydantic_fields__.keys()
+        for name in sorted(unknown):
             if not _is_finite(data[name]):
                 raise ValueError(f"`{name}` holds a number that is not finite")
-        return data if info.mode == "json" or _is_whole(data) else _whole(data)  # a JSON reader lets no lone surrogate through
+        if info.mode == "json" or (all(map(_is_whole, data.values())) and all(map(_is_whole, unknown))):
+            return data  # a JSON reader lets no lone surrogate through
+        return _whole(data)
 
 
 class Span(_Model):

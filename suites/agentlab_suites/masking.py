@@ -30,12 +30,16 @@ class Masker:
         self._raw: Mapping[Any, Any] = getattr(self._environment, "_data", self._environment)
         """What lies under `os.environ`: compared in a microsecond, where its own view decodes every value."""
         self._values: set[str] = set()
+        self._pattern = re.compile("|".join(_FORMS))
         self.learn()
 
     def learn(self) -> None:
         """Look at the environment again. What was a secret before stays one."""
         self._learned = dict(self._raw)
-        self._values |= {value for name, value in self._environment.items() if _NAMES.search(name) and len(value) >= _SHORTEST}
+        found = {value for name, value in self._environment.items() if _NAMES.search(name) and len(value) >= _SHORTEST}
+        if found <= self._values:  # pytest changes its own variable with every phase of a test
+            return
+        self._values |= found
         known = [re.escape(value) for value in sorted(self._values, key=len, reverse=True)]
         self._pattern = re.compile("|".join([*known, *_FORMS]))
 
