@@ -50,7 +50,7 @@ def answered(content: bytes) -> Exchange:
         return refusal
     body = json.loads(content)
     serving = ScriptedModel([SPEC], ["q"]).serve(read(body))
-    payload = CHAT.render(CHAT.answer(serving, wire(b""), body, serial=1, created=0), body)
+    payload = CHAT.render(CHAT.answer(serving, wire(b""), body, prompt=1, serial=1, created=0), body)
     return CHAT.exchange(payload, body, streams=False, latency=serving.latency, serial=1)
 
 
@@ -245,7 +245,7 @@ def test_a_deployment_need_not_be_told_its_model() -> None:
     body = {"messages": [USER]}
     assert refuse(wire(json.dumps(body).encode(), {"api-key": "k"}, DEPLOYMENT, AZURE)) is None
     serving = ScriptedModel([ScriptSpec(turns=(Say("x"),))]).serve(read(body))
-    assert CHAT.answer(serving, wire(b""), body, serial=1, created=0).model
+    assert CHAT.answer(serving, wire(b""), body, prompt=1, serial=1, created=0).model
 
 
 @pytest.mark.parametrize("headers", [{}, {"api-key": ""}, {"api-key": "None"}, {"api-key": "None", "authorization": "Bearer token"}])
