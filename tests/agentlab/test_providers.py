@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import groupby
 from typing import Any
 
@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from agentlab.client import ModelClient
 from agentlab.errors import InvalidAnswerError, MissingExtraError, UnsupportedContentError
-from agentlab.history import History, Message, StoredCall, plain_text
+from agentlab.history import History, Kept, Message, StoredCall, plain_text
 from agentlab.models import Model
 from agentlab.providers import provider, provider_of
 from agentlab.text import canonical, clean, without_thoughts
@@ -226,6 +226,21 @@ def test_reasoning_comes_back_encrypted_and_without_an_id_that_nobody_stores(dia
     body = dialects.bodies[-1]
     assert body["input"][1] == {"type": "reasoning", "summary": [], "encrypted_content": "xyz"}
     assert (body["store"], body["include"]) == (False, ["reasoning.encrypted_content"])
+    assert dialects.refusals == []
+
+
+def test_what_is_private_outlives_a_checkpoint_and_what_a_store_made_of_it_is_not_trusted(dialects: Dialects) -> None:
+    model = MODELS["anthropic"]
+    thought = {"type": "thinking", "thinking": "Hm.", "signature": "c2ln"}
+    for private, there in (({"of": model.identity, "note": [thought]}, True), ("anthropic", False), ({"of": [], "note": [thought]}, False)):
+        history, later = History(), History()
+        history.add_user("Look.")
+        history.add_assistant("", [StoredCall("toolu_1", "look", "{}")], private=private)
+        history.add_result("toolu_1", "3", failed=True)
+        later.restore(Kept(**json.loads(json.dumps(asdict(history.kept)))))
+        dialects.ask(ModelClient(model), later.request("Help."))
+        assert ("thinking" in json.dumps(dialects.bodies[-1])) is there
+        assert dialects.bodies[-1]["messages"][-1]["content"][0]["is_error"] is True
     assert dialects.refusals == []
 
 
