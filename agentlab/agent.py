@@ -32,6 +32,7 @@ from agentlab.evaluation import Evaluation, Evaluator, Run
 from agentlab.events import Listener, StreamEvent, told
 from agentlab.history import plain_text
 from agentlab.layers import CachedLayer, FullLayer, Given, Intent, Layer, Pipeline, ReducedLayer, SafetyNet, StaticLayer, Worker
+from agentlab.memory import Memory
 from agentlab.models import Model
 from agentlab.notes import with_notes
 from agentlab.planning.choose import Pattern
@@ -77,7 +78,8 @@ class Agent:
     `tenant` separates cached answers and checkpoints.
 
     With `checkpoints` each step is kept in that store: any turn that did not complete can be resumed by its handle, in another process
-    too, and one that a crash cut. Name the `conversation` to go on with one that is kept there. `approve` is asked about calls of tools
+    too, and one that a crash cut. Name the `conversation` to go on with one that is kept there. `memory` is shown to the model, which
+    writes to it with a tool. `approve` is asked about calls of tools
     that need approval; without an answer the turn pauses.
 
     `evaluator` scores a sample of the turns (`evaluate_share`, 0 to 1) in the background, by name from 0 to 5; telemetry gets the scores.
@@ -98,6 +100,7 @@ class Agent:
         tenant: str = "",
         conversation: str | None = None,
         checkpoints: Store | None = None,
+        memory: Memory | None = None,
         approve: ApprovalHook | None = None,
         pattern: Pattern = "react",
         approve_plans: bool = False,
@@ -112,7 +115,8 @@ class Agent:
         self.bounds = bounds or Bounds()
         _check_prices(models, self.bounds)
         self._chain = ModelChain(models, model_breaker)
-        self._toolbox = Toolbox(tools, tool_breaker, approve)
+        self._toolbox = Toolbox([*tools, memory.tool] if memory else tools, tool_breaker, approve)
+        self._memory = memory
         self._cache = cache
         self._store = Guarded(checkpoints, "checkpoints") if checkpoints else None
         self._talk = Conversation(name, conversation, tenant, self._store)
@@ -269,6 +273,8 @@ class Agent:
 
     async def _answer(self, turn: Turn) -> Reply:
         with telemetry.run(self.name, self.conversation) as told:
+            if self._memory is not None:
+                await self._memory.open(turn)
             try:
                 reply = await self._reply(turn, *await self._given(turn))
             except TakenOverError as error:

@@ -84,6 +84,8 @@ class Turn:
     """Writes of earlier turns that the model was asked about in this one, by signature: the same call again is wanted."""
     without: dict[str, str] = field(default_factory=dict)
     """Parts of the runtime that this turn did without (`checkpoints`, `memory`), and why."""
+    context: str = ""
+    """What the model is shown besides its instructions, as data."""
     seen: Counter[str] = field(default_factory=Counter)
     """How often the model made each call since the last write."""
     repairs: int = 0
