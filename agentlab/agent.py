@@ -32,6 +32,7 @@ from agentlab.evaluation import Evaluation, Evaluator, Run
 from agentlab.events import Listener, StreamEvent, told
 from agentlab.history import plain_text
 from agentlab.layers import CachedLayer, FullLayer, Given, Intent, Layer, Pipeline, ReducedLayer, SafetyNet, StaticLayer, Worker
+from agentlab.mcp_server import McpServer
 from agentlab.memory import Memory
 from agentlab.models import Model
 from agentlab.notes import with_notes
@@ -39,6 +40,7 @@ from agentlab.planning.choose import Pattern
 from agentlab.planning.pattern import PlanAndExecute
 from agentlab.react import React
 from agentlab.result import LayerName, Reply, Status
+from agentlab.servers import Servers
 from agentlab.stores.guard import Guarded
 from agentlab.stores.store import Store
 from agentlab.structured import Structured
@@ -79,8 +81,8 @@ class Agent:
 
     With `checkpoints` each step is kept in that store: any turn that did not complete can be resumed by its handle, in another process
     too, and one that a crash cut. Name the `conversation` to go on with one that is kept there. `memory` is shown to the model, which
-    writes to it with a tool. `approve` is asked about calls of tools
-    that need approval; without an answer the turn pauses.
+    writes to it with a tool. The tools of MCP `servers` join the agent's own. `approve` is asked about calls of tools that need approval;
+    without an answer the turn pauses.
 
     `evaluator` scores a sample of the turns (`evaluate_share`, 0 to 1) in the background, by name from 0 to 5; telemetry gets the scores.
     """
@@ -101,6 +103,7 @@ class Agent:
         conversation: str | None = None,
         checkpoints: Store | None = None,
         memory: Memory | None = None,
+        servers: Sequence[McpServer] = (),
         approve: ApprovalHook | None = None,
         pattern: Pattern = "react",
         approve_plans: bool = False,
@@ -116,6 +119,7 @@ class Agent:
         _check_prices(models, self.bounds)
         self._chain = ModelChain(models, model_breaker)
         self._toolbox = Toolbox([*tools, memory.tool] if memory else tools, tool_breaker, approve)
+        self._servers = Servers(servers, self._toolbox)
         self._memory = memory
         self._cache = cache
         self._store = Guarded(checkpoints, "checkpoints") if checkpoints else None
@@ -214,10 +218,11 @@ class Agent:
         return await self._talk.unfinished(Deadline.after(self.bounds.seconds))
 
     async def aclose(self) -> None:
-        """Close the connections to the models; evaluations under way get a few seconds to end."""
+        """Close the connections to models and MCP servers; evaluations under way get a few seconds to end."""
         if self._evaluation is not None:
             await self._evaluation.aclose()
         await self._chain.aclose()
+        await self._servers.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -273,6 +278,7 @@ class Agent:
 
     async def _answer(self, turn: Turn) -> Reply:
         with telemetry.run(self.name, self.conversation) as told:
+            await self._servers.open(turn)
             if self._memory is not None:
                 await self._memory.open(turn)
             try:

@@ -57,7 +57,9 @@ STATUSES: Mapping[int, Category] = {
 }  # fmt: skip
 
 PERMANENT_CLASSES = frozenset({"SSLCertVerificationError", "UnsupportedProtocol", "NotImplementedError"})
-UNSENT = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout", "ConnectionRefusedError", "gaierror", "ToolBusyError"})
+UNSENT = frozenset(
+    {"ConnectError", "ConnectTimeout", "PoolTimeout", "ConnectionRefusedError", "gaierror", "McpConnectError", "ToolBusyError"}
+)
 """Classes that say the request never left: whatever it asked for has not been done."""
 OURS = frozenset({"PoolTimeout", "CancelledError", "ToolBusyError"})
 """Classes that say nothing about the dependency's health."""

@@ -20,6 +20,9 @@ AgentlabError
 │   ├── PlanRejectedError     a plan cannot be carried out, or somebody refused it; every reason
 │   ├── PausedError           a call waits for somebody's approval
 │   └── TakenOverError        another worker has resumed this conversation
+├── McpServerError            an MCP server failed
+│   ├── McpConnectError       it cannot be reached: nothing was asked of it
+│   └── McpCallError          one of its tools answered with an error; its words are for the model
 ├── StoreAwayError            a store did not answer, or not in time
 ├── ConflictError             a store holds another version than was expected
 ├── UnexpectedError           a layer broke in a way that it must not: a bug, its cause attached
@@ -49,6 +52,9 @@ __all__ = [
     "InvalidOutputError",
     "InvalidResultError",
     "InvalidScoreError",
+    "McpCallError",
+    "McpConnectError",
+    "McpServerError",
     "MissingExtraError",
     "ModelFailedError",
     "PausedError",
@@ -204,6 +210,18 @@ class PlanRejectedError(RunStoppedError):
 
 class TakenOverError(RunStoppedError):
     """Another worker has resumed this conversation; this one may do nothing more in it."""
+
+
+class McpServerError(AgentlabError):
+    """An MCP server failed."""
+
+
+class McpConnectError(McpServerError):
+    """An MCP server cannot be reached: nothing was asked of it."""
+
+
+class McpCallError(McpServerError):
+    """A tool of an MCP server answered with an error; the text is the server's, for the model to read."""
 
 
 class StoreAwayError(AgentlabError):

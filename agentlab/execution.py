@@ -12,7 +12,7 @@ from agentlab.bounds import Deadline, within
 from agentlab.breaker import Breaker, BreakerPolicy, Permit
 from agentlab.classify import classify
 from agentlab.effects import Effect
-from agentlab.errors import BreakerOpenError, ToolBusyError, ToolFailedError, ToolRefusedError
+from agentlab.errors import BreakerOpenError, McpCallError, ToolBusyError, ToolFailedError, ToolRefusedError
 from agentlab.retry import TOOL_POLICIES, Failure, GaveUpError, call_with_retries
 from agentlab.tools import KEY, Tool
 from agentlab.turn import Turn
@@ -120,6 +120,8 @@ def _failed(tool: Tool, failures: list[Failure], effect: Effect | None) -> ToolF
     last = failures[-1]
     reason = "it did not answer in time" if last.classified.timed_out else REASONS.get(last.classified.category, "it failed")
     sentence = f"{tool.name} is unavailable: {reason} (tried {len(failures)} times)"
+    if isinstance(last.error, McpCallError):
+        sentence += f" and said: {last.error}"
     unknown = effect is not None and effect.state == "unknown"
     if unknown:
         sentence += ". It may have gone through all the same: say neither that it did nor that it did not"

@@ -71,6 +71,11 @@ class Toolbox:
             self._runners.setdefault(tool.name, ToolRunner(tool, self._policy))
 
     @property
+    def names(self) -> frozenset[str]:
+        """What the tools are called."""
+        return frozenset(self._tools)
+
+    @property
     def broken(self) -> list[str]:
         """Tools whose breaker is open now, their fallbacks' too. One that is being probed is not broken."""
         return [tool.name for tool in self._tools.values() if self._open(tool) and not (tool.fallback and not self._open(tool.fallback))]
