@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from agentlab.agent import Agent
+    from agentlab.approval import ApprovalRequest, Decision
     from agentlab.bounds import Bounds, Usage
     from agentlab.breaker import Breaker, BreakerPolicy
     from agentlab.cache import ResponseCache
@@ -32,26 +33,34 @@ if TYPE_CHECKING:
     from agentlab.evaluation import Run
     from agentlab.events import StreamEvent, TextDelta, ToolCalled, ToolReturned, Withdrawn
     from agentlab.layers import Intent
+    from agentlab.mcp_server import McpServer
+    from agentlab.memory import Memory
     from agentlab.models import Model
     from agentlab.planning.choose import choose_pattern
     from agentlab.planning.plan import Plan, PlanStep
     from agentlab.redis_breakers import RedisBreakers
     from agentlab.result import Reply, Step
     from agentlab.settings import Settings
+    from agentlab.stores import InMemoryStore, RedisStore, SqliteStore
     from agentlab.tools import Tool, tool
 
 __all__ = [
     "Agent",
     "AgentlabError",
     "AllModelsFailedError",
+    "ApprovalRequest",
     "BoundExceededError",
     "Bounds",
     "Breaker",
     "BreakerOpenError",
     "BreakerPolicy",
     "CallFailedError",
+    "Decision",
+    "InMemoryStore",
     "Intent",
     "InvalidOutputError",
+    "McpServer",
+    "Memory",
     "MissingExtraError",
     "Model",
     "ModelFailedError",
@@ -59,11 +68,13 @@ __all__ = [
     "PlanRejectedError",
     "PlanStep",
     "RedisBreakers",
+    "RedisStore",
     "Reply",
     "ResponseCache",
     "ResumeRefusedError",
     "Run",
     "Settings",
+    "SqliteStore",
     "Step",
     "StreamEvent",
     "TextDelta",
@@ -82,6 +93,7 @@ __all__ = [
 
 _HOMES = {
     "agent": ("Agent",),
+    "approval": ("ApprovalRequest", "Decision"),
     "bounds": ("Bounds", "Usage"),
     "breaker": ("Breaker", "BreakerPolicy"),
     "cache": ("ResponseCache",),
@@ -89,12 +101,15 @@ _HOMES = {
     "events": ("StreamEvent", "TextDelta", "ToolCalled", "ToolReturned", "Withdrawn"),
     "evaluation": ("Run",),
     "layers": ("Intent",),
+    "mcp_server": ("McpServer",),
+    "memory": ("Memory",),
     "models": ("Model",),
     "planning.choose": ("choose_pattern",),
     "planning.plan": ("Plan", "PlanStep"),
     "redis_breakers": ("RedisBreakers",),
     "result": ("Reply", "Step"),
     "settings": ("Settings",),
+    "stores": ("InMemoryStore", "RedisStore", "SqliteStore"),
     "tools": ("Tool", "tool"),
 }
 _MODULES = {name: module for module, names in _HOMES.items() for name in names}
