@@ -41,7 +41,7 @@ class McpServer:
         self.name = name
         self.timeout = timeout
         self._where = where
-        self._effects = dict(effects or {})
+        self._effects: dict[str, EffectClass] = dict(effects or {})
         self._session: _Session | None = None
         self._connecting = asyncio.Lock()
 
