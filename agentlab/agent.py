@@ -175,8 +175,11 @@ class Agent:
         """Another conversation with this agent: models, tools, their breakers and the cache are shared, nothing that was said is.
 
         A service keeps one agent and begins a conversation for each of its users, so that all of them learn at once that a provider is
-        down. `tenant` is this agent's unless given. Raises ValueError as the constructor does.
+        down. `tenant` is this agent's unless given. Raises ValueError as the constructor does, and for an agent with a memory, which is
+        of one subject only.
         """
+        if self._memory is not None:
+            raise ValueError("An agent with a memory is for one subject; build another agent, with another Memory, for another one.")
         other = copy.copy(self)
         other.tenant = self.tenant if tenant is None else tenant
         other._talk = Conversation(self.name, conversation, other.tenant, self._store)

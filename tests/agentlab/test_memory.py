@@ -57,6 +57,12 @@ def test_subjects_do_not_meet(wire: Wire) -> None:
     assert wire.messages()[0]["content"] == "Help."
 
 
+def test_an_agent_with_a_memory_serves_no_other_subject() -> None:
+    helper = Agent("helper", instructions="Help.", models=[MODEL], memory=Memory(InMemoryStore(), "customer-7"))
+    with pytest.raises(ValueError, match="one subject"):
+        helper.new_conversation()
+
+
 async def test_writes_of_two_sessions_under_two_names_are_both_kept(store: Store) -> None:
     one, other = Memory(store, "c"), Memory(store, "c")
     await one.load()
