@@ -68,9 +68,9 @@ def _counted(made: Span) -> Iterator[None]:
         yield
     finally:
         _attempts.reset(token)
-        made.set_attribute(names.ATTEMPTS, attempts.number)
-        if attempts.breaker is not None:
-            made.set_attributes({names.BREAKER_NAME: attempts.breaker.name, names.BREAKER_STATE: attempts.breaker.state})
+        breaker = attempts.breaker
+        state = {names.BREAKER_NAME: breaker.name, names.BREAKER_STATE: breaker.state} if breaker else {}
+        made.set_attributes({names.ATTEMPTS: attempts.number, **state})
 
 
 class ChatCall:

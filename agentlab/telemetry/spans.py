@@ -14,7 +14,7 @@ from agentlab.telemetry.metrics import STATES, instruments
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import Histogram
-    from opentelemetry.trace import Span, SpanKind
+    from opentelemetry.trace import Span, SpanKind, Tracer, TracerProvider
 
     from agentlab.result import Reply
 
@@ -61,16 +61,30 @@ def current() -> Surroundings:
     return _surroundings.get()
 
 
+_made: tuple[TracerProvider, Tracer] | None = None
+
+
+def _tracer() -> Tracer:
+    """The tracer of the current provider, made once: making one costs as much as a span."""
+    global _made  # noqa: PLW0603  # one process has one provider
+    from opentelemetry import trace  # noqa: PLC0415  # loaded at first use: importing agentlab stays cheap
+
+    provider = trace.get_tracer_provider()
+    if _made is None or _made[0] is not provider:
+        _made = provider, provider.get_tracer("agentlab")
+    return _made[1]
+
+
 @contextlib.contextmanager
 def span(name: str, attributes: Attributes, kind: SpanKind | None = None) -> Iterator[Span]:
     """A span of the conversation. An error that passes sets its status, type and category, never its message."""
-    from opentelemetry import trace  # noqa: PLC0415  # loaded at first use: importing agentlab stays cheap
+    from opentelemetry.trace import SpanKind  # noqa: PLC0415  # loaded at first use: importing agentlab stays cheap
 
     conversation = current().conversation
     everywhere: Attributes = {names.CONVERSATION_ID: conversation} if conversation else {}
-    with trace.get_tracer("agentlab").start_as_current_span(
+    with _tracer().start_as_current_span(
         name,
-        kind=kind or trace.SpanKind.INTERNAL,
+        kind=kind or SpanKind.INTERNAL,
         attributes={**everywhere, **attributes},
         record_exception=False,
         set_status_on_exception=False,

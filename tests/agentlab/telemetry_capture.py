@@ -66,7 +66,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[Told]:
     tracing, metering, logging = TracerProvider(), MeterProvider([caught.reader]), LoggerProvider()
     tracing.add_span_processor(SimpleSpanProcessor(caught.exporter))
     logging.add_log_record_processor(SimpleLogRecordProcessor(caught.logs))
-    monkeypatch.setattr(trace, "get_tracer", tracing.get_tracer)
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: tracing)
     monkeypatch.setattr(metrics, "get_meter_provider", lambda: metering)
     monkeypatch.setattr(_logs, "get_logger_provider", lambda: logging)
     yield caught
