@@ -164,7 +164,7 @@ def instructions_of(messages: Sequence[Message]) -> tuple[str, Sequence[Message]
 def private_of(kept: Message, identity: str) -> Any:
     """What the model of this identity wanted to see again with a message or a call; None if it is not its own or there is nothing."""
     private = kept.get("private")
-    return private.get("note") if isinstance(private, dict) and private.get("of") == identity else None
+    return private["note"] if private and private["of"] == identity else None
 
 
 def arguments_of(call: Message) -> Any:
