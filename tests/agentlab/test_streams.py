@@ -23,7 +23,7 @@ from agentlab.events import Screen
 from agentlab.models import Api
 from agentlab.text import clean, without_thoughts
 
-from .conftest import Wire, say
+from .conftest import Wire, say, silent
 from .talking import APIS, MODELS
 
 PRIMARY = Model(name="gpt-4o-mini", timeout=8.0, connect_timeout=3.0, stream=True, stall_timeout=4.0)
@@ -158,6 +158,21 @@ def test_a_stream_that_drips_ends_with_its_attempt(wire: Wire) -> None:
     wire.fallback(words(FINE))
     assert str(watch(wire, agent())[-1]) == FINE
     assert wire.now < 25
+
+
+@pytest.mark.parametrize(
+    "hangs",
+    [stream(HEAD, *BROKEN["stalled"]), stream(*[part for _ in range(100) for part in (HEAD, Pause(1.0))]), silent()],
+    ids=["stalled", "dripping", "silent"],
+)
+@pytest.mark.parametrize("seconds", [2.0, 10.0])
+def test_the_runs_own_deadline_holds_through_every_stream(wire: Wire, hangs: Exchange, seconds: float) -> None:
+    wire.primary(hangs)
+    wire.fallback(hangs)
+    reply = watch(wire, agent(bounds=Bounds(seconds=seconds), degrade=False))[-1]
+    assert isinstance(reply, Reply)
+    assert reply.status in {"timeout", "incomplete"}
+    assert wire.now <= seconds + 0.05
 
 
 def test_a_turn_that_nobody_watches_any_more_ends(wire: Wire) -> None:
