@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,8 +17,13 @@ from agentlab.cache import ResponseCache
 from agentlab.errors import SettingsError
 from agentlab.models import Api, Model
 from agentlab.prices import price_of
+from agentlab.redis_breakers import RedisBreakers
 from agentlab.secrets import hide_secrets
 from agentlab.settings_sources import Found, from_environment, from_file, merged
+from agentlab.stores.in_memory import InMemoryStore
+from agentlab.stores.redis_store import RedisStore
+from agentlab.stores.sqlite import SqliteStore
+from agentlab.stores.store import Store
 
 __all__ = [
     "BoundsSettings",
@@ -88,9 +94,13 @@ class TelemetrySettings(_Section):
 
 
 class StoreSettings(_Section):
-    """Where shared state lives: URLs such as `redis://host:6379/0`. Empty: in this process."""
+    """Where state lives that outlasts a turn. Breakers: `redis://host:6379/0`, or empty: in each process.
+
+    Checkpoints: `redis://...`, `sqlite:FILE`, `memory` (gone with the process), or empty: none are kept.
+    """
 
     breakers: Annotated[str, Field(pattern=r"^(rediss?://.*)?$")] = ""
+    checkpoints: Annotated[str, Field(pattern=r"^(memory|sqlite:.+|rediss?://.*)?$")] = ""
 
 
 class Settings(_Section):
@@ -143,19 +153,15 @@ class Settings(_Section):
             raise SettingsError(_sentence(found, error)) from None
 
     def options(self) -> dict[str, Any]:
-        """What `Agent` takes of these settings, by its parameters' names. Each call makes a new cache and new connections to stores."""
-        shared = None
-        if self.stores.breakers:
-            from agentlab.redis_breakers import RedisBreakers  # noqa: PLC0415  # an extra
-
-            shared = RedisBreakers.from_url(self.stores.breakers)
+        """What `Agent` takes of these settings, by its parameters' names. The cache and the stores are the same for each agent."""
         return {
             "models": [self._model(model) for model in self.models],
             "bounds": Bounds(**self.bounds.model_dump()),
-            "cache": ResponseCache(threshold=self.cache.threshold, size=self.cache.size) if self.cache.enabled else None,
+            "cache": self._cache if self.cache.enabled else None,
+            "checkpoints": self._checkpoints,
             "degrade": self.degrade,
-            "model_breaker": BreakerPolicy(**self.model_breaker.model_dump(), shared=shared),
-            "tool_breaker": BreakerPolicy(**self.tool_breaker.model_dump(), shared=shared),
+            "model_breaker": BreakerPolicy(**self.model_breaker.model_dump(), shared=self._breakers),
+            "tool_breaker": BreakerPolicy(**self.tool_breaker.model_dump(), shared=self._breakers),
             "evaluate_share": self.telemetry.evaluate_share,
         }
 
@@ -164,6 +170,29 @@ class Settings(_Section):
         if self.telemetry.exporter == "console":
             return telemetry.console()
         return telemetry.otlp() if self.telemetry.exporter == "otlp" else lambda: None
+
+    async def aclose(self) -> None:
+        """Close the connections to stores, after the last agent of these settings."""
+        for opened in (self._breakers, self._checkpoints):
+            if opened is not None:
+                await opened.aclose()
+
+    @functools.cached_property
+    def _cache(self) -> ResponseCache:
+        return ResponseCache(threshold=self.cache.threshold, size=self.cache.size)
+
+    @functools.cached_property
+    def _breakers(self) -> RedisBreakers | None:
+        return RedisBreakers.from_url(self.stores.breakers) if self.stores.breakers else None
+
+    @functools.cached_property
+    def _checkpoints(self) -> Store | None:
+        url = self.stores.checkpoints
+        if url == "memory":
+            return InMemoryStore()
+        if url.startswith("sqlite:"):
+            return SqliteStore(url.removeprefix("sqlite:"))
+        return RedisStore(url) if url else None
 
     def _model(self, model: ModelSettings) -> Model:
         price = model.price or self.prices.get(model.name) or price_of(model.name)

@@ -1,4 +1,4 @@
-"""A store in Redis or Valkey, shared by the workers of a fleet. Needs the extra `service`."""
+"""A store in Redis or Valkey, shared by the workers of a fleet. Needs the extra `redis`."""
 
 from __future__ import annotations
 

@@ -14,6 +14,9 @@ from genai_prices.types import ModelPrice, TieredPrices
 from agentlab import Agent, Bounds, Model, Settings
 from agentlab.errors import SettingsError
 from agentlab.prices import PRICES, price_of
+from agentlab.stores.in_memory import InMemoryStore
+from agentlab.stores.redis_store import RedisStore
+from agentlab.stores.sqlite import SqliteStore
 
 from .conftest import Wire, say
 
@@ -153,6 +156,21 @@ def test_breakers_are_shared_through_the_redis_that_is_named() -> None:
     assert options["model_breaker"].shared is options["tool_breaker"].shared is not None
     assert options["model_breaker"].failures == 2
     assert Settings().options()["model_breaker"].shared is None
+
+
+@pytest.mark.parametrize(("url", "kind"), [("memory", InMemoryStore), ("sqlite:x.db", SqliteStore), ("redis://h", RedisStore), ("", None)])
+async def test_checkpoints_are_kept_where_it_says(url: str, kind: type | None) -> None:
+    settings = Settings(stores={"checkpoints": url})
+    store = settings.options()["checkpoints"]
+    assert type(store) is (kind or type(None))
+    assert settings.options()["checkpoints"] is store
+    await settings.aclose()
+
+
+def test_agents_of_the_same_settings_share_their_cache(wire: Wire) -> None:
+    settings = Settings(models=[{"name": "gpt-4o-mini"}])
+    assert settings.options()["cache"] is settings.options()["cache"] is not None
+    assert Settings(cache={"enabled": False}).options()["cache"] is None
 
 
 def test_what_is_configured_is_shown_with_its_place_and_no_secret(tmp_path: Path) -> None:
