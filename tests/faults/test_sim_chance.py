@@ -54,7 +54,7 @@ def test_the_same_seed_draws_the_same(name: str) -> None:
     assert len(set(map(repr, first))) == 3
 
 
-@pytest.mark.parametrize("name", set(SOURCES) - {"uuid1"})
+@pytest.mark.parametrize("name", [name for name in SOURCES if name != "uuid1"])
 def test_another_seed_draws_something_else(name: str) -> None:
     assert draw(7, SOURCES[name]) != draw(8, SOURCES[name])
 
