@@ -100,10 +100,17 @@ def from_file(path: str | Path | None, environment: Mapping[str, str]) -> Found:
         text = chosen.read_text("utf-8")
         values, lines = (tomllib.loads(text), _toml_lines(text)) if chosen.suffix == ".toml" else _yaml(text)
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise SettingsError(f"{chosen} cannot be read: {' '.join(str(error).split())}. Correct it, or name another file.") from error
+        raise SettingsError(f"{chosen} cannot be read: {_reason(error)}. Correct it, or name another file.") from error
     if not isinstance(values or {}, dict):
         raise SettingsError(f"{chosen} holds no settings: it must be sections with fields. Correct it, or name another file.")
     return Found(values or {}, {name: f"{chosen}:{line}" for name, line in lines.items()}, str(chosen))
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong with a file, in one line. YAML's own message would show the lines around it, and what stands in them."""
+    mark = getattr(error, "problem_mark", None)
+    told = f"line {mark.line + 1}: {getattr(error, 'problem', '')}" if mark is not None else str(error)
+    return " ".join(told.split())
 
 
 class _Loader(yaml.SafeLoader):

@@ -102,7 +102,7 @@ def test_a_file_in_the_current_folder_is_found(tmp_path: Path, monkeypatch: pyte
         ("a.yaml", "cache:\n  enabled: true\n  threshold: 7\n", r"a.yaml:3: cache.threshold: Input should be less than or equal to 1"),
         ("a.yaml", "models:\n  - api: google\n", r"a.yaml:2: models.0.name: Field required"),
         ("a.yaml", "stores: {breakers: 'mysql://x'}\n", r"a.yaml:1: stores.breakers: "),
-        ("a.yaml", "a: [1\n", r"a.yaml cannot be read: "),
+        ("a.yaml", "a: [1\n", r"a.yaml cannot be read: line 2: "),
         ("a.yaml", "a: &x [1]\nb: [*x, *x]\n", r"a.yaml cannot be read: aliases"),
         ("a.yaml", "- 1\n", r"a.yaml holds no settings"),
     ],
@@ -134,6 +134,13 @@ def test_a_bad_value_in_code_is_refused_as_such() -> None:
 def test_no_value_is_told_when_one_is_refused() -> None:
     with pytest.raises(SettingsError) as refused:
         Settings.load(environment={"AGENTLAB_STORES__BREAKERS": "http://me:hunter2@cache"})
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize(("name", "text"), [("a.yaml", "x: hunter2: y\n"), ("a.toml", 'x = "hunter2\n')])
+def test_nothing_of_a_file_is_told_when_it_cannot_be_read(tmp_path: Path, name: str, text: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        Settings.load(written(tmp_path, name, text), environment={})
     assert "hunter2" not in str(refused.value)
 
 
