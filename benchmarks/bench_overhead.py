@@ -29,7 +29,7 @@ from benchmarks.measure import Figure, alternated, publish
 BAR = 1.5
 """Milliseconds."""
 RUNS = 10
-ROUNDS = 25
+ROUNDS = 15
 CALLS = (("search_kb", {"query": "orders"}), ("check_order", {"order_id": "42"}))
 Ask = Callable[[], Awaitable[str]]
 
