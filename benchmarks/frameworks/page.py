@@ -44,17 +44,18 @@ CLASSES = """
 TRIAL = """
 ## Beside the first trial
 
-The bars of the runtime were set by a trial of November 2026 with pydantic-ai 2.68, openai-agents 0.24 and langchain 1.4. The exact answer
-was given under {tried}, as it comes / hardened. What differs, and why:
+The bars of the runtime were set by a trial of November 2026 with pydantic-ai 2.68, openai-agents 0.24 and langchain 1.4 (here {langchain}).
+The exact answer was given under {tried},
+as it comes / hardened. Known reasons for the differences, each of a few faults:
 
 - The scripted models take 128,000 tokens here, as the real one does: the tool that returns 3 MB breaks every agent that sends all of it on.
-  Without that limit each of them recovers it (tried).
-- Each hardened agent has more of its framework's options here: pydantic-ai a hook that hands a tool's exception to the model and a fallback
-  on any exception; openai-agents the SDK's own retries below its retries of the model, and a fallback, which it does not have and the
-  trial may not have given it.
-- The bare loop wrote its own reader of streams here; the trial's took fewer cut streams for answers.
+  Without that limit each of them recovers it.
+- Hardened agents have other options here: pydantic-ai a hook that hands a tool's exception to the model, and a fallback on any exception;
+  openai-agents the SDK's own retries below its retries of the model, and a fallback that it does not have itself.
 - A tool's own exception that ends the run is a bare error here.
-- langchain is {langchain} here.
+
+Of the trial only the sums are known, not which fault ended how, so what is left (openai-agents as it comes: three faults fewer here) cannot
+be told.
 """
 
 BESIDE = """
