@@ -16,11 +16,13 @@ from agentlab.approval import ApprovalHook, ApprovalRequest, Decision
 from agentlab.bounds import Bounds, Deadline, Spending
 from agentlab.breaker import BreakerPolicy
 from agentlab.cache import ResponseCache
-from agentlab.chain import ModelChain
+from agentlab.chain import RESERVE, ModelChain
 from agentlab.checkpoint import Progress, progress_of
+from agentlab.classify import classify
 from agentlab.conversation import CUT, Conversation
 from agentlab.errors import (
     AgentlabError,
+    AllModelsFailedError,
     PausedError,
     PlanRejectedError,
     ResumeRefusedError,
@@ -361,7 +363,7 @@ def _status(turn: Turn, given: Given | None, stopped: RunStoppedError | None) ->
     if stopped is not None:
         return "paused" if isinstance(stopped, PausedError) else "plan_rejected"
     if given is None:
-        return BOUND_STATUS[turn.bound.bound] if turn.bound else "incomplete"
+        return BOUND_STATUS[turn.bound.bound] if turn.bound else "timeout" if _out_of_time(turn) else "incomplete"
     if given.layer == "full":
         return "complete"
     if isinstance(turn.problem, UnexpectedError):
@@ -369,6 +371,13 @@ def _status(turn: Turn, given: Given | None, stopped: RunStoppedError | None) ->
     if turn.bound and given.layer == "safety_net":
         return BOUND_STATUS[turn.bound.bound]
     return "degraded"
+
+
+def _out_of_time(turn: Turn) -> bool:
+    """Whether the last model was cut by the turn's own deadline, of which it leaves a part to others."""
+    last = turn.problem.causes[-1:] if isinstance(turn.problem, AllModelsFailedError) else ()
+    left = turn.deadline.remaining / turn.spending.bounds.seconds
+    return left <= RESERVE + 0.001 and any(classify(cause).timed_out for cause in last)
 
 
 def _failure(turn: Turn) -> AgentlabError | None:
