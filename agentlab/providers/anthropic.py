@@ -111,6 +111,8 @@ def _turns(messages: Sequence[Message], identity: str) -> list[Json]:
             turns[-1]["content"] += blocks
         elif blocks:
             turns.append({"role": role, "content": blocks})
+    if turns and turns[-1]["role"] == "assistant" and "text" in (last := turns[-1]["content"][-1]):
+        last["text"] = last["text"].rstrip()  # Anthropic wants no space at the end of words that its model goes on with
     return turns
 
 

@@ -71,6 +71,7 @@ def told(messages: list[Message]) -> list[Any]:
                 said_.append((role, named[message["tool_call_id"]], text.removeprefix("Error: ")))
                 continue
             text = text if text.strip() else "(no text)" if role == "user" else ""
+            text = text.rstrip() if role == "assistant" else text
             if said_ and said_[-1][0] == role == "user":
                 said_[-1] = (role, said_[-1][1] + text, ())
                 continue
