@@ -76,4 +76,4 @@ $(VENV)/.ready-dev: pyproject.toml constraints.txt | $(BIN)/uv
 	@touch $@ $(VENV)/.ready
 
 clean:  ## Remove the environment and every cache
-	rm -rf $(VENV) $(VENV)-3.* $(VENV)-litellm $(VENV)-client-* .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+	rm -rf $(VENV) $(VENV)-3.* $(VENV)-client-* .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

@@ -1,7 +1,4 @@
-"""What the order agents of `examples/` make of one suite: docs/frameworks.md is written from their results.
-
-litellm lives in an environment of its own, `.venv-litellm`, which is made if it is not there: releases of it have pinned an older openai.
-"""
+"""What the order agents of `examples/` make of one suite: docs/frameworks.md is written from their results."""
 
 from __future__ import annotations
 
@@ -21,7 +18,6 @@ from benchmarks.measure import Figure, publish
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "frameworks.md"
-APART = ROOT / ".venv-litellm"
 AGENTS = {
     "pydantic_ai": "pydantic-ai-slim",
     "openai_agents": "openai-agents",
@@ -61,33 +57,13 @@ An agent is made by its factory in each cell. What the lab does with each kind o
 """
 
 
-def python_of(agent: str) -> str:
-    """The interpreter that has the agent's framework."""
-    if agent != "litellm":
-        return sys.executable
-    python = APART / "bin" / "python"
-    if not python.exists():
-        uv = str(Path(sys.executable).with_name("uv"))
-        subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, str(APART)], check=True)
-        subprocess.run([uv, "pip", "install", "--quiet", "--python", str(python), "litellm", "-e", str(ROOT)], check=True)
-    return str(python)
-
-
-def version_of(agent: str, python: str) -> str:
-    """The version of the framework in its environment."""
-    if python == sys.executable:
-        return version(AGENTS[agent])
-    asked = f"from importlib.metadata import version; print(version({AGENTS[agent]!r}))"
-    return subprocess.run([python, "-c", asked], capture_output=True, text=True, check=True).stdout.strip()
-
-
-def cells(agent: str, python: str, folder: Path) -> list[dict[str, Any]]:
+def cells(agent: str, folder: Path) -> list[dict[str, Any]]:
     """Every cell of the suite with that agent. Exits if the fault-free runs are not green."""
     results = folder / f"{agent}.jsonl"
     for name in ("order.suite.yaml", f"order_{agent}.py"):
         shutil.copy(ROOT / "examples" / name, folder)
     options = ["--agent", f"order_{agent}.py:build", "--results", str(results), "-q", "--tb=no", "-n", "2"]
-    command = [python, "-m", "agentlab.cli", "test", "order.suite.yaml", *options]
+    command = [sys.executable, "-m", "agentlab.cli", "test", "order.suite.yaml", *options]
     environment = os.environ | {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}  # else importing litellm asks the network for prices
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     lines = [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
@@ -112,10 +88,9 @@ def figures() -> list[Figure]:
     table = [f"| agent | cells | {' | '.join(COLUMNS.values())} |\n", f"|---|{'---:|' * (len(COLUMNS) + 1)}\n"]
     made = []
     for agent, distribution in AGENTS.items():
-        begin, python = time.perf_counter(), python_of(agent)
+        begin, shown = time.perf_counter(), version(distribution)
         with tempfile.TemporaryDirectory() as folder:
-            found = cells(agent, python, Path(folder))
-        shown = version_of(agent, python)
+            found = cells(agent, Path(folder))
         table.append(row(agent, shown, found))
         made.append(
             Figure(f"cells of the orders with {distribution} {shown}", len(found), "cells", note=f"{time.perf_counter() - begin:.0f} s")

@@ -13,30 +13,25 @@ def refund(order, amount):
     return {"ok": True, "order": order, "refunded": amount}
 
 
-TOOLS = {"lookup_order": (lookup_order, {"id": "string"}), "refund": (refund, {"order": "string", "amount": "number"})}
-
-
-def schema(name):
-    properties = {argument: {"type": kind} for argument, kind in TOOLS[name][1].items()}
-    return {
-        "type": "function",
-        "function": {"name": name, "parameters": {"type": "object", "properties": properties, "required": list(properties)}},
-    }
+def schema(name, **arguments):
+    properties = {argument: {"type": kind} for argument, kind in arguments.items()}
+    return {"type": "function", "function": {"name": name, "parameters": {"type": "object", "properties": properties}}}
 
 
 def build():
-    messages = [{"role": "system", "content": "You help customers with their orders."}]
+    tools = [schema("lookup_order", id="string"), schema("refund", order="string", amount="number")]
+    messages = []
 
     def agent(text):
         messages.append({"role": "user", "content": text})
         while True:
-            answer = litellm.completion("openai/gpt-4o-mini", messages, tools=[schema(name) for name in TOOLS], num_retries=2)
-            message = answer.choices[0].message
+            message = litellm.completion("openai/gpt-4o-mini", messages, tools=tools, num_retries=2).choices[0].message
             messages.append(message.model_dump(exclude_none=True))
             if not message.tool_calls:
                 return message.content
             for call in message.tool_calls:
-                result = TOOLS[call.function.name][0](**json.loads(call.function.arguments))
+                tool = {"lookup_order": lookup_order, "refund": refund}[call.function.name]
+                result = tool(**json.loads(call.function.arguments))
                 messages.append({"role": "tool", "tool_call_id": call.id, "content": json.dumps(result)})
 
     return agent

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-FRAMEWORKS = ("langchain", "langgraph", "openai_agents", "pydantic_ai")
+FRAMEWORKS = ("langchain", "langgraph", "litellm", "openai_agents", "pydantic_ai")
 
 
 def one_suite_each(project: Any) -> list[str]:
@@ -26,11 +26,19 @@ def one_suite_each(project: Any) -> list[str]:
 def test_two_processes_with_different_hash_seeds_write_the_same_bytes_for_every_framework(project: Any) -> None:
     suites = one_suite_each(project)
     for seed in ("1", "2"):
-        done = project.run("pytest", *suites, "-q", "--agentlab-results", f"{seed}.jsonl", PYTHONHASHSEED=seed)
+        done = project.run(
+            "pytest", *suites, "-q", "--agentlab-results", f"{seed}.jsonl", PYTHONHASHSEED=seed, LITELLM_LOCAL_MODEL_COST_MAP="True"
+        )
         assert done.returncode == 1, done.stdout + done.stderr
     assert project.results("1.jsonl") == project.results("2.jsonl")
     cells = project.cells("1.jsonl")
     assert {cell["suite"] for cell in cells} == set(FRAMEWORKS)
     assert {cell["outcome"] for cell in cells if not cell["schedule"]} == {"success"}
     lost = {cell["suite"]: cell["outcome"] for cell in cells if cell["id"] == "refund_order[tool.refund.1-tool_partial_success]"}
-    assert lost == {"langchain": "hang", "langgraph": "hang", "openai_agents": "duplicate_effect", "pydantic_ai": "duplicate_effect"}
+    assert lost == {
+        "langchain": "hang",
+        "langgraph": "hang",
+        "litellm": "hang",
+        "openai_agents": "duplicate_effect",
+        "pydantic_ai": "duplicate_effect",
+    }

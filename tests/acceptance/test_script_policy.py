@@ -23,6 +23,8 @@ from agentlab_suites.plan import Discovered, Prepared, discover, prepare
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # it fetches one while it is imported, outside of any lab
+
 ROOT = Path(__file__).parents[2]
 SCHEDULES = 500 if os.environ.get("AGENTLAB_FULL") else 100
 """`make test-full` plays them all."""
@@ -35,6 +37,7 @@ AGENTS = {
     "order_openai_agents.py:build": ORDER,
     "order_langchain.py:build": ORDER,
     "order_langgraph.py:build": ORDER,
+    "order_litellm.py:build": ORDER,
 }
 """Agent to a suite whose first scenario it can play."""
 
