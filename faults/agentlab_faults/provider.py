@@ -14,6 +14,7 @@ from agentlab_faults.calls import Call
 from agentlab_faults.cassette.matching import Player
 from agentlab_faults.dialects import DIALECTS, Dialect
 from agentlab_faults.dialects.counting import counted
+from agentlab_faults.dialects.responses.retrieving import retrieved
 from agentlab_faults.exchange import Exchange, Pause, WireRequest, differs_after
 from agentlab_faults.fault import Replaces, Spoils
 from agentlab_faults.injector import Target
@@ -114,6 +115,8 @@ class Provider:
         """What a provider answers that is no call of a model."""
         if api == "oauth.token":
             return token_answer(EPOCH + self._run.now())
+        if api == "side":
+            return retrieved(request, self._run.memory, serial=self.requests)
         return counted(request, serial=self.requests) if api == "tokens" else None
 
     def _called(self, dialect: Dialect, request: WireRequest) -> tuple[Exchange, OnEnd | None]:

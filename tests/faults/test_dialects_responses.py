@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -118,6 +119,30 @@ def test_a_conversation_is_remembered_by_its_id() -> None:
     response, run = asked(agent)
     assert (response.output_text, response.conversation.id) == ("I refunded it.", "conv_1")
     assert [point.name for point in run.points] == ["openai.responses.1", "openai.responses.2"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_response_is_given_again_by_its_id(stream: bool) -> None:
+    async def agent(client: openai.AsyncOpenAI) -> Any:
+        made = await client.responses.create(model="gpt-4o-mini", input=PROMPT, stream=stream)
+        if stream:
+            made = [event async for event in made][-1].response
+        return made, await client.responses.retrieve(made.id)
+
+    (made, again), run = asked(agent, SAY)
+    assert again.model_dump() == made.model_dump()
+    assert run.requests == 1, "asking for it again is no call of the model"
+
+
+@pytest.mark.parametrize("options", [{"store": False}, {}])
+def test_a_response_that_is_not_kept_is_not_found(options: dict[str, Any]) -> None:
+    async def agent(client: openai.AsyncOpenAI) -> Any:
+        made = await client.responses.create(model="gpt-4o-mini", input=PROMPT, **options)
+        return await client.responses.retrieve(made.id if options else "resp_none")
+
+    error = asked(agent, SAY)[0]
+    assert isinstance(error, openai.NotFoundError)
+    assert re.search(r"Response with id 'resp_\w+' not found\.", error.message)
 
 
 def test_a_retry_of_a_remembered_call_is_the_same_call() -> None:

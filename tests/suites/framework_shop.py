@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from agents import Agent as OpenAIAgent
-from agents import OpenAIChatCompletionsModel, function_tool
+from agents import OpenAIChatCompletionsModel, OpenAIResponsesModel, Runner, function_tool
+from agents.mcp import MCPServerStdio, MCPServerStreamableHttp
 from langchain.agents import create_agent
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
@@ -15,7 +17,15 @@ from langgraph.prebuilt import ToolNode, tools_condition
 from openai import AsyncOpenAI
 from pydantic_ai import Agent as PydanticAgent
 
-__all__ = ["langchain", "langgraph", "openai_agents", "pydantic_ai"]
+__all__ = [
+    "langchain",
+    "langgraph",
+    "openai_agents",
+    "openai_agents_mcp_http",
+    "openai_agents_mcp_stdio",
+    "openai_agents_responses",
+    "pydantic_ai",
+]
 
 
 def lookup_order(id: str) -> dict[str, Any]:  # noqa: A002 - the name that the model sees
@@ -37,6 +47,11 @@ def openai_agents() -> Any:
     return OpenAIAgent(name="shop", model=OpenAIChatCompletionsModel("gpt-4o-mini", AsyncOpenAI()), tools=list(tools))
 
 
+def openai_agents_responses() -> Any:
+    """Over the Responses API, which is this framework's default."""
+    return OpenAIAgent(name="shop", model=OpenAIResponsesModel("gpt-4o-mini", AsyncOpenAI()), tools=list(openai_agents().tools))
+
+
 def langchain() -> Any:
     return create_agent(ChatOpenAI(model="gpt-4o-mini"), [tool(lookup_order), tool(refund)])
 
@@ -51,3 +66,22 @@ def langgraph() -> Any:
     graph = StateGraph(MessagesState).add_node("think", think).add_node("tools", ToolNode(tools, handle_tool_errors=True))
     graph.add_edge(START, "think").add_conditional_edges("think", tools_condition).add_edge("tools", "think")
     return graph.compile(checkpointer=InMemorySaver())
+
+
+def openai_agents_mcp_http() -> Any:
+    """Its tools are an MCP server's, over streamable HTTP."""
+    return _asking_over(lambda: MCPServerStreamableHttp({"url": "https://mcp.shop.example/mcp"}))
+
+
+def openai_agents_mcp_stdio() -> Any:
+    """The same over stdio: the lab answers, and no process is started."""
+    return _asking_over(lambda: MCPServerStdio({"command": "python", "args": ["no_such_server.py"]}))
+
+
+def _asking_over(server: Callable[[], Any]) -> Any:
+    async def agent(text: str) -> Any:
+        async with server() as shop:
+            model = OpenAIChatCompletionsModel("gpt-4o-mini", AsyncOpenAI())
+            return (await Runner.run(OpenAIAgent(name="shop", model=model, mcp_servers=[shop]), text)).final_output
+
+    return agent

@@ -29,6 +29,8 @@ from langchain_openai import ChatOpenAI
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parents[1] / "examples"
 FRAMEWORKS = ("langchain", "langgraph", "openai_agents", "pydantic_ai")
+SHOPS = (*FRAMEWORKS, "openai_agents_responses")
+"""Framework by framework, and openai-agents over its default API too."""
 TOOLS = {
     "lookup_order": Tool(name="lookup_order", returns={"total": 49.90}),
     "refund": Tool(name="refund", effect="write", identity=("order",)),
@@ -69,7 +71,7 @@ def call_ids(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
     return seen
 
 
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("framework", SHOPS)
 def test_tools_are_seen_with_their_call_ids_and_their_bodies_never_run(framework: str, call_ids: list[str | None]) -> None:
     run = played(framework)
     assert (run.ending, run.problems) == ("returned", ()), run.error
@@ -83,7 +85,7 @@ def test_tools_are_seen_with_their_call_ids_and_their_bodies_never_run(framework
     assert all(call_id is not None and call_id.startswith("call_") for call_id in call_ids)
 
 
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("framework", SHOPS)
 def test_a_framework_gets_its_own_history(framework: str) -> None:
     run = played(framework)
     assert run.requests == 4, "the script goes on in the second turn only if that shows the first"
@@ -111,7 +113,10 @@ def test_without_a_timeout_a_hanging_tool_hangs_the_agent(framework: str) -> Non
     assert played(framework, ToolTimeout()).ending == "deadline"
 
 
-@pytest.mark.parametrize(("framework", "lost"), [("langgraph", "reset"), ("openai_agents", "timeout"), ("pydantic_ai", "timeout")])
+@pytest.mark.parametrize(
+    ("framework", "lost"),
+    [("langgraph", "reset"), ("openai_agents", "timeout"), ("openai_agents_responses", "timeout"), ("pydantic_ai", "timeout")],
+)
 def test_a_refund_that_timed_out_after_it_committed_is_made_twice(framework: str, lost: Any) -> None:
     run = played(framework, LostConfirmation(lost=lost))
     assert [end for end, _ in refunds(run)] == ["unknown", "ok"]

@@ -64,3 +64,19 @@ def test_a_tool_of_a_server_must_be_declared(tmp_path: Path) -> None:
     path.write_text("version: 1\nagent: a:b\nmcp: {shop: {tools: [refund]}}\nscenarios: {greet: {prompt: hi, script: [{say: hello}]}}\n")
     with pytest.raises(BadSuite, match="No tool is named 'refund'; declare it under 'tools:'"):
         load_suite(path)
+
+
+@pytest.mark.parametrize(("transport", "unreachable"), [("http", "mcp_connect_error"), ("stdio", "mcp_stdio_missing_binary")])
+def test_openai_agents_own_mcp_servers_are_seen_and_broken(transport: str, unreachable: str, tmp_path: Path) -> None:
+    suite = tmp_path / "shop.suite.yaml"
+    suite.write_text(EXAMPLE.read_text().replace("at: mcp.shop.example", "at: '*'"))
+    ready = prepare(load_suite(suite), load_agent(f"framework_shop.py:openai_agents_mcp_{transport}", folder=Path(__file__).parent))
+    found = discover(ready)
+    assert [one.failure for one in found] == [""]
+    seen = {point.name for point in found[0].points}
+    assert seen >= {"mcp.initialize.1", "mcp.tools_list.1", "mcp.lookup_order.1", "tool.lookup_order.1"}
+    cells = {cell.id: cell for cell in cells_of(ready, found)}
+    line = play_cell(cells["order_total[mcp.lookup_order.1-mcp_is_error]"], ready.agent).line
+    assert (line.outcome, line.seen) == ("success", 1), "the error is shown to the model, which calls again"
+    line = play_cell(cells[f"order_total[mcp.initialize.1-{unreachable}]"], ready.agent).line
+    assert (line.outcome, line.seen) == ("crash", 1)

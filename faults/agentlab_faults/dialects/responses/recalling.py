@@ -6,10 +6,14 @@ import json
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any
 
-__all__ = ["Continued", "conversation_of", "items_of", "recalled", "remember"]
+__all__ = ["Continued", "conversation_of", "items_of", "recalled", "remember", "stored"]
 
 Json = dict[str, Any]
 Memory = MutableMapping[str, Any]
+
+
+_WHOLE = "whole "
+"""Before the id under which a response is kept as it was given."""
 
 
 class Continued(Json):
@@ -70,9 +74,16 @@ def remember(content: bytes, body: Mapping[str, Any], memory: Memory) -> None:
     output = [item for item in said if isinstance(item, dict)] if isinstance(said, list) else []
     kept = [*items_of(body), *output]
     memory[str(told.get("id"))] = kept
+    memory[_WHOLE + str(told.get("id"))] = told
     memory.update((item["id"], item) for item in output if isinstance(item.get("id"), str))
     if talk := conversation_of(body):
         memory[talk] = kept
+
+
+def stored(response: str, memory: Mapping[str, Any]) -> Json | None:
+    """An earlier response as it was given; None if there is none, or if it was not to be stored."""
+    found: Json | None = memory.get(_WHOLE + response)
+    return found
 
 
 def _told(content: bytes) -> Json | None:
