@@ -48,6 +48,7 @@ _FILES = (
     "stream_noise",
     "stream_content",
     "completions",
+    "cut_answers",
     "provider_finishes",
     "bookkeeping",
     "tool_arguments",

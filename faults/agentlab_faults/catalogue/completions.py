@@ -1,4 +1,4 @@
-"""Faults of the boundary content inside the completion: valid JSON whose choice is missing, empty, cut short or withheld."""
+"""Faults of the boundary content inside the completion: valid JSON whose choice is missing, empty, or of another shape."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from agentlab_faults.catalogue.apis import ANTHROPIC, CHAT_ONLY, GEMINI, OPENAI, RESPONSES_ONLY
-from agentlab_faults.catalogue.rates import CONTENT, PASSES, RETRIED, STAYS, often
+from agentlab_faults.catalogue.rates import CONTENT, PASSES, RETRIED, often
 from agentlab_faults.catalogue.wire import Json
 from agentlab_faults.dialects import CHAT, Answer
 from agentlab_faults.exchange import Exchange
@@ -14,16 +14,13 @@ from agentlab_faults.fault import Row, Served, Spoils, register
 from agentlab_faults.script import Called
 
 __all__ = [
-    "ContentFiltered",
     "ContentNull",
     "ContentOfWrongType",
-    "CutAtLimit",
     "MessageNull",
     "NoChoices",
-    "Refusal",
     "SpoilsChoice",
     "StatusFailed",
-    "UnknownFinish",
+    "say_only",
 ]
 
 
@@ -62,7 +59,7 @@ def _held(choice: Json, answer: Answer) -> Answer:
     )
 
 
-def _say(choice: Json, content: Any, finish: str | None) -> None:
+def say_only(choice: Json, content: Any, finish: str | None) -> None:
     """Make the choice an answer of text only."""
     choice["message"].pop("tool_calls", None)
     choice["message"]["content"] = content
@@ -118,7 +115,7 @@ class ContentNull(SpoilsChoice):
     """The message stops normally with neither content nor tool calls."""
 
     def rewrite(self, choice: Json) -> None:
-        _say(choice, None, "stop")
+        say_only(choice, None, "stop")
 
 
 @register(
@@ -184,79 +181,6 @@ class ContentOfWrongType(SpoilsChoice):
 
 @register(
     Row(
-        id="content_finish_length",
-        boundary="content",
-        family="cut answer",
-        category="context",
-        scope="model",
-        best=RETRIED,
-        why="Asking again, or for the rest, gives the whole answer; a model that always stops early must be replaced.",
-        happens="The output limit is reached: a long answer, or hidden reasoning that used it up.",
-        agent_should="Read finish_reason: a cut text is no answer. Go on from it or raise the limit.",
-        answer="text",
-        outcome_unknown=True,
-        **often(CONTENT, 0.1, harm=3),
-    )
-)
-class CutAtLimit(SpoilsChoice):
-    """The text stops in the middle because the output limit was reached."""
-
-    def rewrite(self, choice: Json) -> None:
-        text = choice["message"]["content"]
-        _say(choice, text[: len(text) // 2], "length")
-
-
-@register(
-    Row(
-        id="content_finish_filter",
-        boundary="content",
-        family="content filter",
-        category="content_filter",
-        scope="model",
-        best=STAYS,
-        why="The same prompt meets the same filter; another provider has another one.",
-        happens="A safety filter withholds an answer, often by mistake.",
-        agent_should="Never retry the same prompt there; ask another provider if policy allows, else say that it was withheld.",
-        outcome_unknown=True,
-        apis=OPENAI | GEMINI,
-        **often(CONTENT, 0.04, harm=3),
-    )
-)
-class ContentFiltered(SpoilsChoice):
-    """The answer is withheld: empty content and the finish reason content_filter."""
-
-    def rewrite(self, choice: Json) -> None:
-        _say(choice, "", "content_filter")
-
-
-@register(
-    Row(
-        id="content_refusal",
-        boundary="content",
-        family="content filter",
-        category="content_filter",
-        scope="model",
-        best=STAYS,
-        why="The model will refuse the same prompt again; another model may not.",
-        happens="A model takes a harmless request for a harmful one.",
-        agent_should="Read `refusal`; do not repeat the prompt; ask another model if policy allows, else report the refusal.",
-        outcome_unknown=True,
-        apis=OPENAI | ANTHROPIC,
-        **often(CONTENT, 0.04, harm=3),
-    )
-)
-class Refusal(SpoilsChoice):
-    """The model refuses: no content, the field `refusal`, and a normal stop."""
-
-    words: str = "I'm sorry, I can't assist with that request."
-
-    def rewrite(self, choice: Json) -> None:
-        _say(choice, None, "stop")
-        choice["message"]["refusal"] = self.words
-
-
-@register(
-    Row(
         id="responses_status_failed",
         boundary="content",
         family="invalid answer",
@@ -281,29 +205,3 @@ class StatusFailed(Spoils):
     def spoil(self, served: Served) -> Exchange:
         failed: Json = {"status": "failed", "error": {"code": self.code, "message": self.message}, "output": [], "usage": None}
         return served.encoded(served.payload | failed)
-
-
-@register(
-    Row(
-        id="content_stop_unknown",
-        boundary="content",
-        family="invalid answer",
-        category="transient",
-        scope="model",
-        best=RETRIED,
-        why="Nobody can tell that the text is whole, so it is asked for again; another sample stops normally.",
-        happens="A new model has a new finish reason, or a gateway sends null.",
-        agent_should="Take an unknown reason for an unfinished answer.",
-        answer="text",
-        outcome_unknown=True,
-        apis=CHAT_ONLY | ANTHROPIC | GEMINI,
-        **often(CONTENT, 0.02, harm=1),
-    )
-)
-class UnknownFinish(SpoilsChoice):
-    """The finish reason is null, or one that nobody knows."""
-
-    reason: str | None = None
-
-    def rewrite(self, choice: Json) -> None:
-        choice["finish_reason"] = self.reason

@@ -7,8 +7,8 @@ every retry through, and one without `every` or `window` stays for the whole run
 from __future__ import annotations
 
 from agentlab_faults.catalogue.accounts import InsufficientQuota, RevokedKey
-from agentlab_faults.catalogue.completions import ContentFiltered
 from agentlab_faults.catalogue.connections import ConnectionRefused
+from agentlab_faults.catalogue.cut_answers import ContentFiltered
 from agentlab_faults.catalogue.lost_answers import ReadTimeout, ResetUnanswered, SlowDrip
 from agentlab_faults.catalogue.modes import Mode, add_mode
 from agentlab_faults.catalogue.rate_limits import RateLimited

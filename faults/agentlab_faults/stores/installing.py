@@ -32,7 +32,7 @@ def _client(module: ModuleType) -> None:
 
 
 def _async_client(module: ModuleType) -> None:
-    from agentlab_faults.stores.redis_py import seam_async_client  # noqa: PLC0415 - as above
+    from agentlab_faults.stores.redis_async import seam_async_client  # noqa: PLC0415 - as above
 
     seam_async_client(module)
 
@@ -58,6 +58,6 @@ def _async_connection(module: ModuleType) -> None:
 
 
 def _async_connection_class(module: ModuleType) -> None:
-    from agentlab_faults.stores.redis_py import seam_async_connection  # noqa: PLC0415 - as above
+    from agentlab_faults.stores.redis_async import seam_async_connection  # noqa: PLC0415 - as above
 
     seam_async_connection(module)
