@@ -153,7 +153,7 @@ def test_a_method_falls_back_to_its_own_object(wire: Wire) -> None:
     assert (desk.seen, other.seen) == (["0"], [])
 
 
-HANGING = """
+PROVIDER = """
 import asyncio, json, threading, time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -185,7 +185,11 @@ class Provider(BaseHTTPRequestHandler):
 
 server = HTTPServer(("127.0.0.1", 0), Provider)
 threading.Thread(target=server.serve_forever, daemon=True).start()
+"""
 
+HANGING = (
+    PROVIDER
+    + """
 
 @tool
 def hang() -> str:
@@ -204,6 +208,42 @@ async def main():
 
 asyncio.run(main())
 """
+)
+
+DYING = (
+    PROVIDER
+    + """
+
+import os, sys
+from pathlib import Path
+
+from agentlab import SqliteStore
+
+DIES = sys.argv[1] == "dies"
+
+
+@tool(effect="write")
+async def hang(idempotency_key: str) -> str:
+    "Pay."
+    with Path("paid").open("a") as paid:
+        paid.write(idempotency_key + "\\n")
+    if DIES:
+        os._exit(9)
+    return "paid"
+
+
+async def main():
+    model = Model(name="m", base_url=f"http://127.0.0.1:{server.server_port}/v1")
+    store = SqliteStore("checkpoints.db")
+    async with Agent("a", instructions="", models=[model], tools=[hang], checkpoints=store, conversation="c1") as agent:
+        handle = await agent.unfinished()
+        reply = await (agent.resume(handle) if handle else agent("go"))
+    print(handle is not None, reply.status, reply.effects, reply.unconfirmed)
+
+
+asyncio.run(main())
+"""
+)
 
 
 def test_in_real_time_a_thread_that_blocks_for_ever_holds_neither_the_answer_nor_the_process(tmp_path: Path) -> None:
@@ -211,3 +251,18 @@ def test_in_real_time_a_thread_that_blocks_for_ever_holds_neither_the_answer_nor
     script.write_text(textwrap.dedent(HANGING))
     ended = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=False)
     assert (ended.stdout.strip(), ended.stderr, ended.returncode) == ("degraded True True", "", 0)
+
+
+def test_a_process_that_dies_in_a_write_is_replaced_by_one_that_makes_it_under_the_same_key(tmp_path: Path) -> None:
+    script = tmp_path / "dying.py"
+    script.write_text(textwrap.dedent(DYING))
+
+    def run(how: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, str(script), how]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+
+    assert run("dies").returncode == 9
+    went_on = run("lives")
+    assert (went_on.stdout.strip(), went_on.stderr) == ("True complete ('hang',) ()", "")
+    first, second = (tmp_path / "paid").read_text().split()
+    assert first == second
