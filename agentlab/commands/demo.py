@@ -13,10 +13,11 @@ import typer
 from agentlab.commands.console import UNDECIDABLE, CommandError, fix_hash_seed, print_json, stderr
 from agentlab.commands.progress import CellProgress
 from agentlab.commands.pytest_front import run_pytest, with_plugin
-from agentlab.commands.results import LAST, load, print_summary
+from agentlab.commands.results import LAST, print_summary
 from agentlab.commands.suites import shipped_suites
 
 if TYPE_CHECKING:
+    import pytest
     from agentlab_reports import Verdict
 
 __all__ = ["demo"]
@@ -42,12 +43,12 @@ def demo(
     begin = time.perf_counter()
     results = Path.cwd() / LAST / "results.jsonl"
     results.unlink(missing_ok=True)
-    progress = CellProgress(stderr())
+    progress, decision = CellProgress(stderr()), _Decision()
     try:
-        code = run_pytest(_arguments(workers, results, report), plugins=[progress.plugin()])
+        code = run_pytest(_arguments(workers, results, report), plugins=[progress.plugin(), decision])
     finally:
         progress.close()
-    verdict = _tell(results, report, as_json=as_json)
+    verdict = _tell(decision.verdict, report, as_json=as_json)
     if not as_json:
         sys.stdout.write(f"{progress.played:,} cells in {time.perf_counter() - begin:.1f} s; results: {os.path.relpath(results)}\n")
     return code if code == verdict.exit_code else UNDECIDABLE
@@ -63,13 +64,21 @@ def _arguments(workers: int, results: Path, report: Path) -> list[str]:
     return [*suites, *alone, *with_plugin(), f"--agentlab-results={results}", f"--agentlab-report={report}", *spread]
 
 
-def _tell(results: Path, report: Path, *, as_json: bool) -> Verdict:
-    """Print the verdict on what the run wrote. Raises CommandError if it wrote nothing."""
-    from agentlab_reports import evaluate
+class _Decision:
+    """A pytest plugin that keeps the run's verdict."""
 
-    if not results.exists() or results.stat().st_size == 0:
+    verdict: Verdict | None = None
+
+    def pytest_unconfigure(self, config: pytest.Config) -> None:
+        session = config.pluginmanager.get_plugin("agentlab_session")
+        if session is not None:
+            self.verdict = session.recorder.verdict
+
+
+def _tell(verdict: Verdict | None, report: Path, *, as_json: bool) -> Verdict:
+    """Print the verdict. Raises CommandError if the run came to none."""
+    if verdict is None:
         raise CommandError("The run wrote no results; `agentlab test customer_support` shows why.", code=UNDECIDABLE)
-    verdict = evaluate(load([results]))
     if as_json:
         print_json(verdict.to_json())
     else:

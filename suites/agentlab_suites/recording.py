@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from agentlab_reports import evaluate, read_results, render_html, summary, write_results
+from agentlab_reports import Verdict, evaluate, read_results, render_html, summary, write_results
 from agentlab_reports.schema import CellLine, Header, SuiteResults
 
 from agentlab_suites.best import best_of
@@ -20,13 +20,15 @@ __all__ = ["Recorder", "stuck_line"]
 
 
 class Recorder:
-    """The results of one run."""
+    """The results of one run: suites by name and cells by id, as the file has them."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._growing: io.FileIO | None = None
         """The results file while it grows, its lines not yet in order; unbuffered, so that a run that dies loses nothing."""
         self.lines: dict[tuple[str, str], CellLine] = {}
+        self.verdict: Verdict | None = None
+        """What was decided at the end."""
         self.summary = ""
         """What the terminal says at the end."""
 
@@ -52,11 +54,11 @@ class Recorder:
         """Write results and report. The gate's exit code (0, 1 or 3); None if the run was narrowed, and the gate not evaluated."""
         if self._growing is not None:
             self._growing.close()
-        suites = [self._suite(header, session) for header in headers]
+        suites = [self._suite(header, session) for header in sorted(headers, key=lambda header: header.suite)]
         baseline = read_results(self._settings.baseline) if self._settings.baseline else None
         with _writing("results", self._settings.results):
             write_results(self._settings.results, suites)
-        verdict = evaluate(suites, baseline)
+        verdict = self.verdict = evaluate(suites, baseline)
         page = render_html(suites, verdict, baseline)
         with _writing("report", self._settings.report):
             self._settings.report.write_text(page, "utf-8")
@@ -68,7 +70,7 @@ class Recorder:
         return verdict.exit_code
 
     def _suite(self, header: Header, session: pytest.Session) -> SuiteResults:
-        cells = [line for (suite, _), line in self.lines.items() if suite == header.suite]
+        cells = sorted((line for (suite, _), line in self.lines.items() if suite == header.suite), key=lambda line: line.id)
         controls = sum(line.passed for line in cells if not line.schedule)
         header = header.model_copy(update={"narrowed": self._why_narrowed(header, len(cells), session)})
         if not header.narrowed:

@@ -56,7 +56,7 @@ class LabSession:
         run = self._worker["testrunuid"] if self._worker else getattr(config.option, "testrunuid", None)
         self._folder = PlanFolder(self._here / ".agentlab", run) if run else None
         self._planned: dict[Path, PlannedSuite] = {}
-        self._recorder = Recorder(self._settings)
+        self.recorder = Recorder(self._settings)
         self._bad_input = False
         self._failures = 0
         """Failed items that are not the lab's own failure."""
@@ -152,7 +152,7 @@ class LabSession:
         if isinstance(found, str) and not self._worker:
             found = CellLine.model_validate_json(found)
         if isinstance(found, CellLine) and not self._worker:
-            self._recorder.add(found, self._headers)
+            self.recorder.add(found, self._headers)
         if report.failed:
             self._failures += not (_is_lost(report) or (isinstance(found, CellLine) and found.outcome == "error"))
         if _is_lost(report):
@@ -161,15 +161,15 @@ class LabSession:
     def _take_stuck(self) -> None:
         """Write down the cells that ended their workers."""
         for line in self._folder.stuck() if self._folder and not self._worker else ():
-            if (line.suite, line.id) not in self._recorder.lines:
-                self._recorder.add(line, self._headers)
+            if (line.suite, line.id) not in self.recorder.lines:
+                self.recorder.add(line, self._headers)
 
     def stuck(self, cell: PlannedCell) -> None:
         """Not even the watchdog could end the cell: write it down as hung and leave, since nothing else can be done."""
         try:
             line = stuck_line(cell)
             if not self._worker:
-                self._recorder.add(line, self._headers)
+                self.recorder.add(line, self._headers)
             elif self._folder:
                 self._folder.add_stuck(line)
             reporter = self._config.pluginmanager.get_plugin("terminalreporter")
@@ -191,8 +191,8 @@ class LabSession:
         self._take_stuck()
         if self._bad_input:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
-        elif self._recorder.lines:
-            code = self._recorder.finish(self._headers(), session)
+        elif self.recorder.lines:
+            code = self.recorder.finish(self._headers(), session)
             session.exitstatus = self._exit_code(session.exitstatus, code)
 
     def _exit_code(self, status: int, code: int | None) -> int:
@@ -209,9 +209,9 @@ class LabSession:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> Generator[None, None, None]:
         """Say the verdict and where the report is, last of all: hundreds of lines about failed cells would push it off the screen."""
         yield
-        if self._recorder.summary:
+        if self.recorder.summary:
             terminalreporter.section("agentlab")
-            terminalreporter.write_line(self._recorder.summary.rstrip())
+            terminalreporter.write_line(self.recorder.summary.rstrip())
 
     def pytest_unconfigure(self) -> None:
         """Remove what the workers shared."""
