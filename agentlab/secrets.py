@@ -14,7 +14,9 @@ _FORMS = re.compile(
     r"|(?<=[Bb]earer )[A-Za-z0-9._\-]{12,}|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"
 )
 _NAMED = re.compile(
-    r"""((?:key|token|secret|password|passwd|authorization|credentials?)["']?\s*[:=]\s*["']?)(?!\[secret\])[^\s"',}&]+""", re.IGNORECASE
+    r"""((?:key|token|secret|password|passwd|authorization|credentials?)["']?\s*[:=]\s*["']?)"""
+    r"""(?!\[secret\])(?:(?:basic|bearer|token)\s+)?[^\s"',}&]+""",
+    re.IGNORECASE,
 )
 _SHORTEST = 8
 """Shorter values of the environment are too likely to be ordinary words."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -240,3 +241,10 @@ def test_money_is_not_bounded_in_silence_where_no_price_is_known() -> None:
     with pytest.raises(ValueError, match=r"needs the price of my-own-model"):
         Agent("helper", instructions="", models=[Model(name="my-own-model")], bounds=Bounds(money=0.1))
     Agent("helper", instructions="", models=[Model(name="my-own-model", price=(0, 0))], bounds=Bounds(money=0.1))
+
+
+@pytest.mark.parametrize("header", ["Basic dTpw", "Bearer abcdef", "abcdef"])
+def test_a_short_credential_behind_its_scheme_is_hidden(header: str) -> None:
+    models = json.dumps([{"name": "m", "extra": {"headers": {"Authorization": header}}}])
+    extra = next(value for field, value, _ in Settings.explained(environment={"AGENTLAB_MODELS": models}) if field == "models.0.extra")
+    assert extra == "{'headers': {'Authorization': '[secret]'}}"
