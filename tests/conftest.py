@@ -5,10 +5,15 @@ from __future__ import annotations
 import re
 
 import pytest
+from _pytest import timing
+from agentlab_faults.sim import real
 from hypothesis import HealthCheck, settings
 
 settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("house")  # a law does not fail because the machine is busy
+
+timing.perf_counter, timing.time = real.perf_counter, real.wall
+"""pytest measures in real time, also a phase that ends inside of a fixture's simulation."""
 
 ALLOWED_SKIPS: dict[str, str] = {}
 """A pattern of the reason that a test may be skipped for, and why that is right. Any other skip fails the run."""
