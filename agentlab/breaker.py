@@ -115,7 +115,7 @@ class Breaker:
             self._open(seconds)
 
     def _open(self, seconds: float = 0.0) -> None:
-        self._until = time.monotonic() + max(self.policy.reset, seconds)
+        self._until = max(self._until, time.monotonic() + max(self.policy.reset, seconds))
         self._failures = self._successes = 0
         self._change("open")
 

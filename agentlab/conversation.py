@@ -67,7 +67,8 @@ class Conversation:
         except TakenOverError:  # another worker has answered turns meanwhile
             self._known = False
             await self._read(turn)
-            await self._begun(text, turn)
+            if self._known:
+                await self._begun(text, turn)
 
     async def claim(self, handle: str, deadline: Deadline) -> Progress:
         """The unfinished turn that the handle names, and it is not named any more. Raises ResumeRefusedError."""

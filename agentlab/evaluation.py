@@ -62,6 +62,8 @@ class Evaluation:
             _, late = await asyncio.wait(self._under_way, timeout=LAST_SECONDS)
             for task in late:
                 task.cancel()
+            if late:
+                await asyncio.wait(late, timeout=LAST_SECONDS)
 
     async def _evaluate(self, run: Run) -> None:
         async def asked() -> Mapping[str, float]:

@@ -31,7 +31,7 @@ if probe ~= '' and now >= lease then probe = '' end
 local is_probe = probe ~= '' and probe == token
 
 local function open(wanted)
-  state, open_until, failures, successes = 'open', now + math.max(reset, wanted), 0, 0
+  state, open_until, failures, successes = 'open', math.max(open_until, now + math.max(reset, wanted)), 0, 0
 end
 
 if wish == 'admit' then

@@ -11,7 +11,7 @@ HIDDEN = "[secret]"
 _NAMES = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)(?:_|$)", re.IGNORECASE)
 _FORMS = re.compile(
     r"\b(?:sk|rk|pk)-[A-Za-z0-9_\-]{12,}|\bAIza[A-Za-z0-9_\-]{20,}|\bgh[pousr]_[A-Za-z0-9]{20,}|\bAKIA[A-Z0-9]{12,}"
-    r"|(?<=[Bb]earer )[A-Za-z0-9._\-]{12,}|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"
+    r"|(?<=[Bb]earer )[A-Za-z0-9._\-]{12,}|(?<=://)[^/\s@]+(?=@)"
 )
 _NAMED = re.compile(
     r"""((?:key|token|secret|password|passwd|authorization|credentials?)["']?\s*[:=]\s*["']?)"""

@@ -49,7 +49,7 @@ class Structured(Generic[M]):
 
     def __init__(self, model: type[M]) -> None:
         self.model = model
-        self.form = Form(NOT_IN_NAMES.sub("_", model.__name__)[:64], strict(model.model_json_schema(), model.__name__))
+        self.form = Form(NOT_IN_NAMES.sub("_", model.__name__)[:64], strict(_rooted(model.model_json_schema()), model.__name__))
 
     def read(self, text: str) -> M:
         """The answer as the model. Raises InvalidOutputError, written for the language model."""
@@ -67,6 +67,13 @@ class Structured(Generic[M]):
                 for e in error.errors(include_input=False, include_url=False)[:5]
             )
             raise InvalidOutputError(f"The answer does not fit {self.form.name}: {problems}.") from None
+
+
+def _rooted(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema with an object at its root: one that refers to itself is only a reference there."""
+    if "$ref" not in schema:
+        return schema
+    return {**schema["$defs"][schema["$ref"].rsplit("/", 1)[-1]], "$defs": schema["$defs"]}
 
 
 def strict(schema: Mapping[str, Any], name: str) -> dict[str, Any]:

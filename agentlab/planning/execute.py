@@ -50,6 +50,7 @@ class Execution:
         finally:
             for task in running:
                 task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)  # nothing of this turn goes on after it
 
     def _forget_failures(self) -> None:
         self._state.undone.clear()

@@ -252,6 +252,21 @@ def test_a_resumed_plan_does_nothing_twice_and_tries_again_what_failed(wire: Wir
     assert [what for what, _ in desk.done] == ["account ada", "desk 2", "mail ada@shop.example: B12"]
 
 
+def test_a_cancelled_turn_leaves_no_step_behind(wire: Wire) -> None:
+    desk = Desk()
+    wire.primary(plan(ACCOUNT, DESK))
+
+    async def cut() -> int:
+        turn = asyncio.create_task(agent(desk)("Onboard Ada."))
+        await asyncio.sleep(2.0)
+        turn.cancel()
+        await asyncio.wait({turn})
+        return len(asyncio.all_tasks())
+
+    assert wire.run(cut()) == 1
+    assert desk.done == []
+
+
 NAMES = st.sampled_from("abcdef")
 PLANS = st.lists(st.tuples(NAMES, st.lists(NAMES, max_size=3), st.lists(NAMES, max_size=2)), max_size=6, unique_by=lambda drawn: drawn[0])
 

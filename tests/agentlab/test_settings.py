@@ -15,6 +15,7 @@ from genai_prices.types import ModelPrice, TieredPrices
 from agentlab import Agent, Bounds, Model, Settings
 from agentlab.errors import SettingsError
 from agentlab.prices import PRICES, price_of
+from agentlab.secrets import hide_secrets
 from agentlab.stores.in_memory import InMemoryStore
 from agentlab.stores.redis_store import RedisStore
 from agentlab.stores.sqlite import SqliteStore
@@ -248,3 +249,13 @@ def test_a_short_credential_behind_its_scheme_is_hidden(header: str) -> None:
     models = json.dumps([{"name": "m", "extra": {"headers": {"Authorization": header}}}])
     extra = next(value for field, value, _ in Settings.explained(environment={"AGENTLAB_MODELS": models}) if field == "models.0.extra")
     assert extra == "{'headers': {'Authorization': '[secret]'}}"
+
+
+@pytest.mark.parametrize("value", ["inf", "nan"])
+def test_no_bound_is_switched_off_by_a_number_that_is_none(value: str) -> None:
+    with pytest.raises(SettingsError, match=r"bounds\.seconds.*AGENTLAB_BOUNDS__SECONDS|AGENTLAB_BOUNDS__SECONDS.*bounds\.seconds"):
+        Settings.load(environment={"AGENTLAB_BOUNDS__SECONDS": value})
+
+
+def test_a_key_in_the_place_of_a_user_is_hidden() -> None:
+    assert hide_secrets("https://only-a-token@host/v1") == "https://[secret]@host/v1"

@@ -67,6 +67,17 @@ def test_a_schema_of_declared_fields_is_strict(fields: dict[str, Any]) -> None:
     assert complaint(Structured(model).form.schema, strict=True) is None
 
 
+class Part(BaseModel):
+    name: str
+    parts: list[Part] = []
+
+
+def test_a_model_that_refers_to_itself_has_an_object_at_its_root() -> None:
+    structured = Structured(Part)
+    assert (structured.form.schema["type"], complaint(structured.form.schema, strict=True)) == ("object", None)
+    assert structured.read('{"name": "a", "parts": [{"name": "b", "parts": []}]}').parts[0].name == "b"
+
+
 @pytest.mark.parametrize("kind", [dict[str, str], Any, tuple[int, str]])
 def test_what_no_strict_schema_can_say_is_refused_when_the_agent_is_made(kind: Any) -> None:
     with pytest.raises(TypeError, match="Loose holds a"):

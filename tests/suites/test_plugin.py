@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
@@ -326,7 +327,7 @@ def test_a_marked_test_that_injects_nothing_fails(shop: Any) -> None:
 
 
 def test_results_so_far_are_kept_while_the_run_goes_on(shop: Any) -> None:
-    shop.edit("agent.py", "answer.raise_for_status()", "import os; answer.is_success or os._exit(9)")
-    assert shop.apart("-q", "-p", "no:randomly").ret == 9
+    shop.edit("agent.py", "answer.raise_for_status()", "import os, signal; answer.is_success or os.kill(os.getpid(), signal.SIGKILL)")
+    assert shop.apart("-q", "-p", "no:randomly").ret == -signal.SIGKILL
     [suite] = read_results(shop.folder / ".agentlab/last/results.jsonl")
     assert [cell.id for cell in suite.cells] == ["refund_order[control]"]
