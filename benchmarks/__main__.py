@@ -1,4 +1,7 @@
-"""Run every benchmark in a process of its own and write benchmarks/RESULTS.md."""
+"""Run benchmarks in a process of their own each and write benchmarks/RESULTS.md.
+
+`python -m benchmarks` runs all of them, `python -m benchmarks cell stream` those two, and leaves what the file says of the others.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,9 @@ HEAD = """# Measured
 
 Written by `make bench`: {python}, {cores} cores. Medians of alternated rounds; times of cells and items are CPU time. SSL_CERT_FILE and
 SSL_CERT_DIR are unset.
+"""
+TABLE = """
+## {name}
 
 | what | value | bar | how |
 |---|---|---|---|
@@ -38,21 +44,33 @@ def row(figure: Figure) -> str:
     return f"| {figure.name} | {figure.value:,.{digits}f} {figure.unit} | {bar} | {figure.note} |\n"
 
 
-def main() -> int:
+def sections(text: str) -> dict[str, str]:
+    """What a file of results says, by benchmark."""
+    _, *found = text.split("\n## ")
+    return {section.partition("\n")[0]: f"\n## {section.rstrip()}\n" for section in found}
+
+
+def main(chosen: list[str]) -> int:
     """Measure, print and write. The exit code is 1 if a bar was missed."""
-    names = sorted(path.stem for path in HERE.glob("bench_*.py"))
-    figures = []
-    for name in names:
+    known = [path.stem.removeprefix("bench_") for path in sorted(HERE.glob("bench_*.py"))]
+    unknown = sorted({*chosen} - {*known})
+    if unknown:
+        sys.exit(f"There is no benchmark {unknown[0]!r}; there are: {', '.join(known)}.")
+    results = HERE / "RESULTS.md"
+    told = sections(results.read_text(encoding="utf-8")) if results.exists() else {}
+    kept = True
+    for name in chosen or known:
         print(f"{name} ...", flush=True)
-        for figure in measured(name):
-            figures.append(figure)
-            print(
-                f"  {figure.name}: {figure.value:,.2f} {figure.unit}{'' if figure.within else '  (bar missed)'}  {figure.note}", flush=True
-            )
-    head = HEAD.format(python=f"{platform.python_implementation()} {platform.python_version()}", cores=os.cpu_count())
-    (HERE / "RESULTS.md").write_text(head + "".join(map(row, figures)), encoding="utf-8")
-    return 0 if all(figure.within for figure in figures) else 1
+        figures = measured(f"bench_{name}")
+        for figure in figures:
+            missed = "" if figure.within else "  (bar missed)"
+            print(f"  {figure.name}: {figure.value:,.2f} {figure.unit}{missed}  {figure.note}", flush=True)
+        kept = kept and all(figure.within for figure in figures)
+        told[name] = TABLE.format(name=name) + "".join(map(row, figures))
+        head = HEAD.format(python=f"{platform.python_implementation()} {platform.python_version()}", cores=os.cpu_count())
+        results.write_text(head + "".join(told[each] for each in known if each in told), encoding="utf-8")
+    return 0 if kept else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
