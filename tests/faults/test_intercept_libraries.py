@@ -6,6 +6,7 @@ import asyncio
 import math
 import selectors
 import socket
+import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from types import ModuleType
@@ -96,8 +97,14 @@ def caller(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> C
     def sleep(seconds: float) -> None:
         caller.seconds += seconds
 
-    monkeypatch.setattr(time, "sleep", sleep)
+    stand_in(sleep, monkeypatch)
     return caller
+
+
+def stand_in(sleep: Callable[[float], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `sleep` take the place of this thread's `time.sleep`; threads that some library has left in the process really sleep."""
+    really, home = time.sleep, threading.get_ident()
+    monkeypatch.setattr(time, "sleep", lambda seconds: sleep(seconds) if threading.get_ident() == home else really(seconds))
 
 
 class Script:
@@ -321,7 +328,7 @@ def test_no_timeout_really_hangs(caller: Caller, monkeypatch: pytest.MonkeyPatch
     async def async_sleep(seconds: float) -> None:
         sleep(seconds)
 
-    monkeypatch.setattr(time, "sleep", sleep)
+    stand_in(sleep, monkeypatch)
     monkeypatch.setattr(asyncio, "sleep", async_sleep)
     script = Script(Exchange(before=(Pause(math.inf),)))
     with armed(script), pytest.raises(CapError):
