@@ -234,5 +234,5 @@ def _tools_in(held: Any, deepest: int) -> Iterator[Any]:
 def _package(module: types.ModuleType) -> list[types.ModuleType]:
     """The agent's module and the others of its package that are loaded."""
     package = module.__name__.partition(".")[0]
-    near = [found for name, found in sorted(sys.modules.items()) if name == package or name.startswith(f"{package}.")]
+    near = [found for name, found in sorted(dict(sys.modules).items()) if name == package or name.startswith(f"{package}.")]
     return list({id(found): found for found in [module, *near]}.values())

@@ -6,6 +6,7 @@ tests/agentlab/test_errors.py`, then read the diff. The category is the catalogu
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import os
@@ -50,6 +51,7 @@ def told(error: Exception) -> list[Any]:
 
 def measured(api: str) -> dict[str, list[Any]]:
     """Every fault that raises, by its name."""
+    gc.collect()  # what other tests left would be closed in the depths of an answer that is nested too deeply
     found: dict[str, list[Any]] = {}
     faults = [fault for fault in select(["*"]) if fault.row.boundary in BOUNDARIES]
 
@@ -61,6 +63,7 @@ def measured(api: str) -> dict[str, list[Any]]:
             talk.reply(talk.settle(client.ask(request, seconds=20.0, at_most=21.0, max_tokens=1024)).text)
         except Exception as error:  # noqa: BLE001  # whatever it is
             talk.reply(error)
+        talk.settle(client.aclose())
 
     for script in SCRIPTS:
         setup = Setup(scripts=(script,), prompts=("How many apples?",), deadline=60.0)
@@ -173,6 +176,7 @@ def test_a_providers_own_words_say_what_it_is(
     request = Request(messages=[{"role": "user", "content": "Hi"}])
     with pytest.raises(Exception) as raised:  # noqa: PT011  # each SDK's own
         wire.run(client.ask(request, seconds=8.0, at_most=9.0, max_tokens=100))
+    wire.run(client.aclose())
     assert classify(raised.value).category == category
     assert retry_after(raised.value) == (None if wait is None else pytest.approx(wait))
 
@@ -209,4 +213,5 @@ def test_an_error_in_the_middle_of_a_stream_is_told_by_its_words(wire: Wire, api
     client = ModelClient(replace(MODELS[api], stream=True))
     with pytest.raises(Exception) as raised:  # noqa: PT011  # each SDK's own, or ours
         wire.run(client.ask(Request(messages=[{"role": "user", "content": "Hi"}]), seconds=8.0, at_most=9.0, max_tokens=100))
+    wire.run(client.aclose())
     assert classify(raised.value).category == category
