@@ -100,7 +100,7 @@ class React:
         return None
 
     def _request(self, turn: Turn, level: int) -> Request:
-        system = f"{self.instructions}\n\n{turn.context}" if turn.context else self.instructions
+        system = turn.system(self.instructions)
         if turn.withdrawn:
             system += (
                 f"\n\nUnavailable now: {', '.join(turn.withdrawn)}. Do what is possible without, and say plainly what could not be done."

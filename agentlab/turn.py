@@ -110,6 +110,10 @@ class Turn:
         """Keep what a person decided: a yes for this call, a no for all that are equal to it."""
         self.decisions[request.call_id if decision.approved else request.signature] = decision
 
+    def system(self, instructions: str) -> str:
+        """The instructions with this turn's context."""
+        return f"{instructions}\n\n{self.context}" if self.context else instructions
+
     @property
     def usage(self) -> Usage:
         """All that this turn has used, resumed or not."""

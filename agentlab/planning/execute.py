@@ -17,7 +17,7 @@ from agentlab.turn import FailedCall, Observation, Turn
 __all__ = ["PLAN", "Execution"]
 
 PLAN = "plan"
-"""What the ids of a plan's calls begin with."""
+"""What the ids of a plan's calls begin with, and the name under which the plan itself is up for approval."""
 
 
 class Execution:

@@ -96,12 +96,12 @@ class PlanAndExecute:
             return plan
 
         catalogue = "\n".join(canonical(schema["function"]) for schema in self.toolbox.offered(tuple(turn.withdrawn)))
-        _, plan = await self._read(turn, self.instructions + PLANNING + (catalogue or "(none)"), structured.form, read)
+        _, plan = await self._read(turn, turn.system(self.instructions) + PLANNING + (catalogue or "(none)"), structured.form, read)
         return plan
 
     async def _told(self, state: PlanState, turn: Turn) -> str:
         undone = "".join(f"\n- {cut(why, LONGEST_REASONS)}" for why in state.undone.values())
-        system = self.instructions + TELLING + (f"\nNot done:{undone}" if undone else "")
+        system = turn.system(self.instructions) + TELLING + (f"\nNot done:{undone}" if undone else "")
         output = self._output
         text, _ = await self._read(turn, system, output.form if output else None, output.read if output else str)
         return text

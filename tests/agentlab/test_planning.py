@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentlab import Bounds, Reply, Tool, ToolRefusedError, choose_pattern, tool
+from agentlab import Bounds, Memory, Reply, Tool, ToolRefusedError, choose_pattern, tool
 from agentlab.agent import Agent
 from agentlab.approval import Decision
 from agentlab.errors import InvalidArgumentsError, PlanRejectedError
@@ -119,6 +119,14 @@ def test_steps_run_side_by_side_and_in_order_with_each_others_results(wire: Wire
     assert "tools" not in wire.requests[0][1]
     assert wire.requests[1][1]["tool_choice"] == "none"
     assert [message["role"] for message in wire.messages()] == ["system", "user", "assistant", "tool", "tool", "tool"]
+
+
+def test_a_planner_is_shown_what_the_agent_remembers(wire: Wire) -> None:
+    store = InMemoryStore()
+    asyncio.run(Memory(store, "ada").write("diet", "vegan"))
+    wire.primary(plan(), say("Hello."))
+    assert ask(wire, agent(Desk(), memory=Memory(store, "ada"))).status == "complete"
+    assert ["vegan" in wire.messages(n)[0]["content"] for n in (0, 1)] == [True, True]
 
 
 def test_a_plan_without_steps_is_an_answer(wire: Wire) -> None:
