@@ -17,8 +17,8 @@ from benchmarks.measure import Figure
 HERE = Path(__file__).parent
 HEAD = """# Measured
 
-Written by `python -m benchmarks` (`make bench` runs all of them): {python}, {cores} cores. Medians of alternated rounds; times of cells and items are CPU time. SSL_CERT_FILE and
-SSL_CERT_DIR are unset.
+Written by `python -m benchmarks` (`make bench` runs all of them): {python}, {cores} cores. Medians of alternated
+rounds; times of cells and items are CPU time. SSL_CERT_FILE and SSL_CERT_DIR are unset.
 """
 TABLE = """
 ## {name}
