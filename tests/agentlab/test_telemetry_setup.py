@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from .collecting import collector
+
+__all__ = ["collector"]
 
 SPANS = """
 from agentlab import telemetry
@@ -32,29 +32,6 @@ def child(setup: str, more: str = "", **environment: str) -> subprocess.Complete
         check=False,
         env={**os.environ, "OTEL_METRIC_EXPORT_INTERVAL": "600000", **environment},
     )
-
-
-@pytest.fixture
-def collector() -> Iterator[tuple[str, dict[str, bytes]]]:
-    """A collector on loopback: its address, and the last body of each path."""
-    bodies: dict[str, bytes] = {}
-
-    class Collector(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            bodies[self.path] = self.rfile.read(int(self.headers["content-length"]))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Collector)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", bodies
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 def test_the_console_has_one_line_for_each_span() -> None:
