@@ -24,7 +24,14 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalRequest:
-    """A call that needs approval: its id in the conversation, the tool and its arguments (plain JSON)."""
+    """A call that needs approval: its id in the conversation, the tool and its arguments (plain JSON).
+
+    >>> def hook(request: ApprovalRequest) -> Decision:
+    ...     return Decision(request.arguments["amount"] <= 100, "More than 100 is for the manager.")
+    >>> request = ApprovalRequest("call_1", "refund", {"order": "5512", "amount": 250})
+    >>> print(request, hook(request).approved)
+    refund(order=5512, amount=250) False
+    """
 
     call_id: str
     tool: str

@@ -20,7 +20,11 @@ GRACE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """The limits of one run: model answers, tokens in and out, US dollars (None: unlimited), and wall-clock seconds."""
+    """The limits of one run: model answers, tokens in and out, US dollars (None: unlimited), and wall-clock seconds.
+
+    >>> Bounds(seconds=30, money=0.05)
+    Bounds(steps=8, tokens=200000, money=0.05, seconds=30)
+    """
 
     steps: int = 8
     tokens: int = 200_000
@@ -56,7 +60,11 @@ class Deadline:
 
 @dataclass(slots=True)
 class Usage:
-    """Tokens and US dollars used. `estimated` is true if a provider did not report its tokens and they were estimated from the text."""
+    """Tokens and US dollars used. `estimated` is true if a provider did not report its tokens and they were estimated from the text.
+
+    >>> (Usage(100, 20, 0.25) + Usage(50, 10, 0.5)).tokens
+    180
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0

@@ -57,6 +57,15 @@ class Breaker:
 
     Every call asks for a `Permit` first and then tells it how the call ended. Only failures of the dependency itself are failures: the
     caller calls `Permit.release` for everything else (a bad request, its own cancelled call, its own full pool).
+
+    >>> import asyncio
+    >>> async def call_twice(breaker: Breaker) -> None:
+    ...     permit = await breaker.admit()
+    ...     await permit.fail()
+    ...     await breaker.admit()
+    >>> asyncio.run(call_twice(Breaker("tool:crm", BreakerPolicy(failures=1, reset=30))))
+    Traceback (most recent call last):
+    agentlab.errors.BreakerOpenError: tool:crm failed repeatedly and is left alone for another 30 s
     """
 
     def __init__(

@@ -67,6 +67,14 @@ class ResponseCache:
     `size` bounds each tenant's entries, `tenants` their number: the oldest entry goes first, and the tenant not written for longest.
 
     `seeds` are public answers that every tenant may get: put nothing of anybody's into them.
+
+    >>> cache = ResponseCache({"When are you open?": "From nine to five."})
+    >>> cache.put("ann", "Where is my parcel 17?", "In Leeds.")
+    >>> [cache.get(tenant, "Where's my parcel 17?") is not None for tenant in ("ann", "bob")]
+    [True, False]
+    >>> hit = cache.get("bob", "when are you open")
+    >>> hit.answer if hit else "nothing"
+    'From nine to five.'
     """
 
     def __init__(self, seeds: Mapping[str, str] | None = None, *, threshold: float = 0.85, size: int = 1000, tenants: int = 1000) -> None:

@@ -28,6 +28,26 @@ AgentlabError
 ├── UnexpectedError           a layer broke in a way that it must not: a bug, its cause attached
 ├── SettingsError             a setting cannot be used; names the field and where it stands
 └── ResumeRefusedError        the handle names no turn that can be resumed
+
+A turn raises none of those that models, tools and the network cause: `Reply.error` has it.
+
+>>> def advice(error: AgentlabError | None) -> str:
+...     match error:
+...         case AllModelsFailedError():
+...             return f"Ask again later: {', '.join(error.failures)} failed."
+...         case BoundExceededError():
+...             return f"Resume, or allow more {error.bound}."
+...         case PlanRejectedError():
+...             return " ".join(error.reasons)
+...         case TakenOverError():
+...             return "Another worker gives the answer."
+...         case UnexpectedError():
+...             return f"Report this bug: {error.__cause__!r}."
+...     return "Nothing is wrong." if error is None else str(error)
+>>> advice(BoundExceededError("seconds", "The time for this run is used up"))
+'Resume, or allow more seconds.'
+>>> advice(AllModelsFailedError({"gpt-4o-mini": BreakerOpenError("llm:gpt-4o-mini", 30)}))
+'Ask again later: gpt-4o-mini failed.'
 """
 
 from __future__ import annotations
@@ -86,6 +106,10 @@ class CallFailedError(AgentlabError):
 
     `category` is the last cause's, `attempts` how often it was tried, `causes` what each attempt raised, in order;
     `outcome_unknown` says that the work may have been done although no attempt confirmed it.
+
+    >>> failed: CallFailedError = ModelFailedError("It timed out twice", category="transient", causes=(TimeoutError(), TimeoutError()))
+    >>> failed.attempts, failed.outcome_unknown
+    (2, False)
     """
 
     def __init__(
@@ -113,7 +137,12 @@ class ModelFailedError(CallFailedError):
 
 
 class ToolFailedError(CallFailedError):
-    """One tool failed after its retries."""
+    """One tool failed after its retries.
+
+    >>> raise ToolFailedError("refund failed once (transient: TimeoutError)", category="transient", outcome_unknown=True)
+    Traceback (most recent call last):
+    agentlab.errors.ToolFailedError: refund failed once (transient: TimeoutError)
+    """
 
 
 class AllModelsFailedError(CallFailedError):
@@ -144,7 +173,12 @@ class InvalidArgumentsError(AgentlabError):
 
 
 class InvalidOutputError(AgentlabError):
-    """A model's final answer is not of the form that was asked for; the sentence is written for the model."""
+    """A model's final answer is not of the form that was asked for; the sentence is written for the model.
+
+    >>> raise InvalidOutputError("The answer is no JSON object.")
+    Traceback (most recent call last):
+    agentlab.errors.InvalidOutputError: The answer is no JSON object.
+    """
 
 
 class InvalidResultError(AgentlabError):
@@ -152,11 +186,24 @@ class InvalidResultError(AgentlabError):
 
 
 class InvalidScoreError(AgentlabError):
-    """An evaluator gave a score that is not between 0 and 5."""
+    """An evaluator gave a score that is not between 0 and 5. Nobody sees it raised: telemetry has its name.
+
+    >>> InvalidScoreError.__mro__[1] is AgentlabError
+    True
+    """
 
 
 class ToolRefusedError(AgentlabError):
-    """Raise this in a tool to refuse a call: nothing was done, trying again is pointless, and the text is for the model to read."""
+    """Raise this in a tool to refuse a call: nothing was done, trying again is pointless, and the text is for the model to read.
+
+    >>> def refund(order: str, amount: float) -> str:
+    ...     if amount > 500:
+    ...         raise ToolRefusedError(f"{amount:.2f} is more than may be refunded here; a person must do it.")
+    ...     return f"refunded {amount:.2f} for {order}"
+    >>> refund("5512", 20), refund("5512", 900)
+    Traceback (most recent call last):
+    agentlab.errors.ToolRefusedError: 900.00 is more than may be refunded here; a person must do it.
+    """
 
 
 class ToolBusyError(AgentlabError):
@@ -181,11 +228,22 @@ class BoundExceededError(AgentlabError):
 
 
 class UnsupportedContentError(AgentlabError):
-    """What the agent was given is no text."""
+    """What the agent was given is no text.
+
+    >>> from agentlab.history import plain_text
+    >>> plain_text([{"type": "image_url", "image_url": {"url": "https://shop.example/broken.png"}}])  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    agentlab.errors.UnsupportedContentError: ...
+    """
 
 
 class MissingExtraError(AgentlabError):
-    """A provider's SDK is not installed; the sentence names the extra that installs it."""
+    """A provider's SDK is not installed; the sentence names the extra that installs it.
+
+    >>> raise MissingExtraError("claude needs the SDK 'anthropic', which is not installed: pip install 'agentlab-chaos[anthropic]'.")
+    Traceback (most recent call last):
+    agentlab.errors.MissingExtraError: claude needs the SDK 'anthropic', which is not installed: pip install 'agentlab-chaos[anthropic]'.
+    """
 
 
 class RunStoppedError(AgentlabError):
@@ -225,11 +283,28 @@ class McpCallError(McpServerError):
 
 
 class StoreAwayError(AgentlabError):
-    """A store did not answer, or not in time."""
+    """A store did not answer, or not in time.
+
+    >>> import asyncio
+    >>> from agentlab import InMemoryStore, Memory
+    >>> class Down(InMemoryStore):
+    ...     async def load(self, key: str) -> None:
+    ...         raise ConnectionError
+    >>> asyncio.run(Memory(Down(), "customer-7").load())  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    agentlab.errors.StoreAwayError: ...
+    """
 
 
 class ConflictError(AgentlabError):
-    """A store holds another version than was expected: somebody else has written meanwhile."""
+    """A store holds another version than was expected: somebody else has written meanwhile.
+
+    >>> import asyncio
+    >>> from agentlab import InMemoryStore
+    >>> asyncio.run(InMemoryStore().save("greeting", "hello", expected=3))
+    Traceback (most recent call last):
+    agentlab.errors.ConflictError: greeting has another version than 3
+    """
 
 
 class SettingsError(AgentlabError):
@@ -241,4 +316,11 @@ class UnexpectedError(AgentlabError):
 
 
 class ResumeRefusedError(AgentlabError):
-    """The handle names no turn of this agent that can be resumed."""
+    """The handle names no turn of this agent that can be resumed.
+
+    >>> import asyncio
+    >>> from agentlab import Agent, Model
+    >>> asyncio.run(Agent("desk", instructions="", models=[Model(name="gpt-4o-mini")]).resume("no handle"))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    agentlab.errors.ResumeRefusedError: ...
+    """

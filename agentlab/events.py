@@ -44,7 +44,12 @@ class ToolCalled:
 
 @dataclass(frozen=True, slots=True)
 class ToolReturned:
-    """A tool was called; `error` is empty if it succeeded, `seconds` is how long it took."""
+    """A tool was called; `error` is empty if it succeeded, `seconds` is how long it took.
+
+    >>> event = ToolReturned("lookup_order", error="", seconds=0.4, step=1)
+    >>> f"{event.tool}: {event.error or 'done'} in {event.seconds} s"
+    'lookup_order: done in 0.4 s'
+    """
 
     tool: str
     error: str

@@ -31,6 +31,10 @@ class Intent:
     """A kind of request that is known in advance. Any of `patterns` (regular expressions, case ignored) tells it.
 
     `answer` is for outages. It must say what could not be done; whether something was done is added by the runtime, which knows.
+
+    >>> refunds = Intent("refund", (r"\\brefund", r"money back"), "I cannot refund anything just now. Please write to help@shop.example.")
+    >>> refunds.matches("I want my MONEY BACK!")
+    True
     """
 
     name: str

@@ -35,6 +35,10 @@ class McpServer:
     """A server whose tools an agent uses. `where` is a URL, `StdioServerParameters`, or whatever else `mcp.Client` connects to.
 
     It is connected at the first turn, and again after its connection was lost. `timeout` is in seconds: for connecting, and for a call.
+
+    >>> shop = McpServer("https://mcp.shop.example/mcp", name="shop", effects={"refund": "write"})
+    >>> shop.name, shop.timeout
+    ('shop', 10.0)
     """
 
     def __init__(self, where: Any, *, name: str, effects: Mapping[str, EffectClass] | None = None, timeout: float = 10.0) -> None:

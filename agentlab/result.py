@@ -37,7 +37,12 @@ class Action:
 
 @dataclass(slots=True)
 class Step:
-    """Think, act, observe: what the model said, what was done about it, how long the model took (seconds) and its tokens."""
+    """Think, act, observe: what the model said, what was done about it, how long the model took (seconds) and its tokens.
+
+    >>> step = Step("", "gpt-4o-mini", 0.8, 110, [Action("lookup_order", {"id": "5512"}, '{"total": 49.9}', seconds=0.1)])
+    >>> [f"{action.tool}: {action.error or action.observation}" for action in step.actions]
+    ['lookup_order: {"total": 49.9}']
+    """
 
     thought: str
     model: str

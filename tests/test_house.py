@@ -173,6 +173,39 @@ def test_the_examples_in_the_docstrings_are_true(module: str) -> None:
     assert doctest.testmod(importlib.import_module(module)).failed == 0
 
 
+def names_in(tree: ast.AST) -> set[str]:
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+
+
+def shown_in_docstrings(package: str) -> set[str]:
+    """The names that the doctests of a package use; each of them is run by the test above."""
+    modules = [importlib.import_module(module) for module, path in PUBLIC if module.split(".")[0] == package and ">>> " in path.read_text()]
+    tests = [test for module in modules for test in doctest.DocTestFinder(exclude_empty=True).find(module)]
+    examples = [example for test in tests for example in test.examples]
+    raised = {example.exc_msg.partition(":")[0].rpartition(".")[2] for example in examples if example.exc_msg}
+    return raised.union(*(names_in(ast.parse(example.source)) for example in examples))
+
+
+def shown_in_examples() -> set[str]:
+    """The names that examples which some test names import from one of the packages."""
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("*.py"))
+    found = set[str]()
+    for path in (ROOT / "examples").rglob("*.py"):
+        assert re.search(rf"\b{path.stem}\b", tests), f"no test runs {path.relative_to(ROOT)}"
+        tree = ast.parse(path.read_text())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and roots_of(node) & set(PACKAGES):
+                found |= {alias.name for alias in node.names} & names_in(tree)
+    return found
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_each_public_class_has_an_example_that_is_run(package: str) -> None:
+    room = importlib.import_module(package)
+    shown = shown_in_examples() | shown_in_docstrings(package)
+    assert [name for name in room.__all__ if isinstance(getattr(room, name), type) and name not in shown] == []
+
+
 def tracked() -> list[Path]:
     """The text files that git knows."""
     listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, text=True).stdout

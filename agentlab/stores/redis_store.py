@@ -18,6 +18,11 @@ class RedisStore:
 
     `client` is a URL (`redis://host:6379/0`) or a client of `redis.asyncio`, which stays the caller's to close. Records go after `ttl`
     seconds without a write (None: never). `prefix` keeps them apart from what else is there.
+
+    >>> import asyncio, fakeredis
+    >>> store = RedisStore(fakeredis.FakeAsyncRedis(), ttl=3600)
+    >>> asyncio.run(store.save("greeting", "hello", expected=0))
+    1
     """
 
     def __init__(self, client: str | Redis, *, ttl: float | None = None, prefix: str = "agentlab:") -> None:

@@ -35,7 +35,13 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class WireRequest:
-    """One HTTP request, as it left the agent. Header names are in lower case."""
+    """One HTTP request, as it left the agent. Header names are in lower case.
+
+    >>> url, body, timeouts = "https://api.openai.com/v1/chat/completions", b'{"messages": []}', Timeouts(connect=5.0, read=600.0)
+    >>> request = WireRequest("httpx2", "POST", url, "api.openai.com", "/v1/chat/completions", {}, body, timeouts, sync=True)
+    >>> request.host, request.timeouts.read
+    ('api.openai.com', 600.0)
+    """
 
     library: str
     method: str
@@ -72,7 +78,12 @@ Part = bytes | Pause | Break
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """An answer in the order in which a client meets it: `before` the status line, then status and headers, then the `body`'s parts."""
+    """An answer in the order in which a client meets it: `before` the status line, then status and headers, then the `body`'s parts.
+
+    >>> cut = Exchange(200, (("content-type", "application/json"),), (b'{"cho', Pause(5.0), Break("ReadError", "reset")))
+    >>> cut.intact, cut.seconds, cut.content
+    (False, 5.0, b'{"cho')
+    """
 
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()

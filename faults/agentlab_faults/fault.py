@@ -146,7 +146,13 @@ class Row:
 
 
 class Fault(BaseModel):
-    """One named way to fail. Fields are its settings; `row` is its entry in the catalogue; the docstring says what it simulates."""
+    """One named way to fail. Fields are its settings; `row` is its entry in the catalogue; the docstring says what it simulates.
+
+    >>> from agentlab_faults.catalogue import select
+    >>> limited: Fault = select(["http_429_rate"])[0](retry_after=30.0)
+    >>> limited.row.category, limited.row.best["always"]
+    ('rate_limit', 'needs_fallback')
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
     row: ClassVar[Row]
@@ -192,7 +198,16 @@ class Spoils(Fault):
 
 
 class Rewrites(Spoils):
-    """Changes what the model says, in whatever dialect it says it."""
+    """Changes what the model says, in whatever dialect it says it.
+
+    >>> from dataclasses import replace
+    >>> class Shouts(Rewrites):
+    ...     def rewrite(self, answer: Answer) -> Answer:
+    ...         return replace(answer, content=answer.content.upper())
+    >>> said = Answer(content="Good day.", finish="stop", usage=None, model="gpt-4o-mini", created=0, serial=1)
+    >>> Shouts().rewrite(said).content
+    'GOOD DAY.'
+    """
 
     def rewrite(self, answer: Answer) -> Answer:
         """The answer that the agent gets instead."""
@@ -233,7 +248,14 @@ class BreaksQueue(Fault):
 
 
 class BreaksTool(Fault):
-    """Acts round the body of a tool."""
+    """Acts round the body of a tool.
+
+    >>> class LosesConfirmation(BreaksTool):
+    ...     def strike(self, call: ToolCall) -> Strike:
+    ...         return Strike(runs=True, error=TimeoutError()) if call.attempt == 1 else Strike(runs=True)
+    >>> LosesConfirmation().strike(ToolCall("refund", {"order": "5512"}, attempt=1)).error
+    TimeoutError()
+    """
 
     def strike(self, call: ToolCall) -> Strike:
         """What happens to this execution."""
@@ -277,7 +299,14 @@ class StoreStrike:
 
 
 class BreaksStore(Fault):
-    """Acts round a command of a store."""
+    """Acts round a command of a store.
+
+    >>> class Replica(BreaksStore):
+    ...     def strike(self, call: StoreCall) -> StoreStrike:
+    ...         return StoreStrike(runs=False, error="READONLY You can't write against a read only replica.")
+    >>> Replica().strike(StoreCall("set", ("cart:7", "{}"), "cart:7", attempt=1)).runs
+    False
+    """
 
     def strike(self, call: StoreCall) -> StoreStrike:
         """What happens to this attempt."""
@@ -318,7 +347,14 @@ class McpStrike:
 
 
 class BreaksMcp(Fault):
-    """Acts round a request to an MCP server."""
+    """Acts round a request to an MCP server.
+
+    >>> class Forgets(BreaksMcp):
+    ...     def strike(self, call: McpCall) -> McpStrike:
+    ...         return McpStrike(silent=call.tool == "refund")
+    >>> Forgets().strike(McpCall(3, "tools/call", "refund", "http", attempt=1)).silent
+    True
+    """
 
     def strike(self, call: McpCall) -> McpStrike:
         """What happens to this attempt."""

@@ -29,6 +29,10 @@ class Point:
     `redis.get.1` its first read of a key, `mcp.refund.1` its first call of a tool of an MCP server.
 
     Retries of a call, and a fallback within one wire API, are further *attempts* at the same point.
+
+    >>> point = Point("openai.chat.2", "llm", "openai.chat", 2, host="api.openai.com", model="gpt-4o-mini", streamed=True, chunks=9)
+    >>> [f"{point.name}{CHUNK}{n}" for n in (1, point.chunks)]
+    ['openai.chat.2.chunk.1', 'openai.chat.2.chunk.9']
     """
 
     name: str

@@ -15,7 +15,11 @@ __all__ = ["FAULT_FREE", "Burst", "Injection", "Ramp", "Schedule", "Window"]
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A span of virtual time in seconds since the run began; the end is not in it."""
+    """A span of virtual time in seconds since the run began; the end is not in it.
+
+    >>> [seconds in Window(60.0, 360.0) for seconds in (59.9, 60.0, 360.0)]
+    [False, True, False]
+    """
 
     start: float = 0.0
     end: float = math.inf
