@@ -16,13 +16,11 @@ from agentlab.approval import ApprovalHook, ApprovalRequest, Decision
 from agentlab.bounds import Bounds, Deadline, Spending
 from agentlab.breaker import BreakerPolicy
 from agentlab.cache import ResponseCache
-from agentlab.chain import RESERVE, ModelChain
+from agentlab.chain import ModelChain
 from agentlab.checkpoint import Progress, progress_of
-from agentlab.classify import classify
 from agentlab.conversation import CUT, Conversation
 from agentlab.errors import (
     AgentlabError,
-    AllModelsFailedError,
     PausedError,
     PlanRejectedError,
     ResumeRefusedError,
@@ -129,6 +127,7 @@ class Agent:
         self._evaluation = Evaluation(evaluator, evaluate_share) if evaluator else None
         self._one_at_a_time = asyncio.Lock()
         self._output = Structured(output) if output else None
+        self._degrade = degrade
         worker = self._worker(pattern, instructions, approve_plans=approve_plans)
         lower: list[Layer] = [ReducedLayer(worker), *([CachedLayer(cache)] if cache else []), StaticLayer(intents), SafetyNet(safety_text)]
         self._pipeline = Pipeline([FullLayer(worker), *(lower if degrade else lower[:1])])
@@ -278,6 +277,7 @@ class Agent:
         turn.used, turn.succeeded, turn.questioned = set(progress.used), set(progress.succeeded), set(progress.questioned)
         turn.observed, turn.decisions = dict(progress.observed), dict(progress.decisions)
         turn.plan = progress.plan
+        turn.history.reopen(progress.late)
         turn.seen = Counter()
         return turn
 
@@ -310,7 +310,7 @@ class Agent:
     async def _reply(self, turn: Turn, given: Given | None, stopped: RunStoppedError | None, stood_at: int) -> Reply:
         if given is None or given.layer not in BY_A_MODEL:
             turn.problem = turn.problem or self._chain.left_alone()
-        status = _status(turn, given, stopped)
+        status = _status(turn, given, stopped, degrade=self._degrade)
         if given is None:
             paused = f"it needs somebody's approval: {stopped.request}" if isinstance(stopped, PausedError) else stopped
             why = paused or turn.problem or "nothing that could answer was well"
@@ -359,25 +359,19 @@ def _check_prices(models: Sequence[Model], bounds: Bounds) -> None:
         raise ValueError(f"Bounds(money=...) needs the price of {', '.join(unknown)}: give it as Model(price=(input, output)).")
 
 
-def _status(turn: Turn, given: Given | None, stopped: RunStoppedError | None) -> Status:
+def _status(turn: Turn, given: Given | None, stopped: RunStoppedError | None, *, degrade: bool) -> Status:
+    """How the turn ended. An answer of a lower layer counts as one where there are lower layers; else what time cut is a `timeout`."""
     if stopped is not None:
         return "paused" if isinstance(stopped, PausedError) else "plan_rejected"
     if given is None:
-        return BOUND_STATUS[turn.bound.bound] if turn.bound else "timeout" if _out_of_time(turn) else "incomplete"
+        return BOUND_STATUS[turn.bound.bound] if turn.bound else "timeout" if turn.out_of_time else "incomplete"
     if given.layer == "full":
         return "complete"
     if isinstance(turn.problem, UnexpectedError):
         return "failed"
     if turn.bound and given.layer == "safety_net":
         return BOUND_STATUS[turn.bound.bound]
-    return "degraded"
-
-
-def _out_of_time(turn: Turn) -> bool:
-    """Whether the last model was cut by the turn's own deadline, of which it leaves a part to others."""
-    last = turn.problem.causes[-1:] if isinstance(turn.problem, AllModelsFailedError) else ()
-    left = turn.deadline.remaining / turn.spending.bounds.seconds
-    return left <= RESERVE + 0.001 and any(classify(cause).timed_out for cause in last)
+    return "timeout" if turn.out_of_time and not degrade else "degraded"
 
 
 def _failure(turn: Turn) -> AgentlabError | None:

@@ -10,12 +10,14 @@ from typing import Any, TypeVar
 
 from agentlab.errors import BoundExceededError
 
-__all__ = ["Bounds", "Deadline", "Spending", "Usage", "within"]
+__all__ = ["RESERVE", "Bounds", "Deadline", "Spending", "Usage", "within"]
 
 T = TypeVar("T")
 
 GRACE = 0.05
-"""Seconds that cancelled work gets to clean up before it is left behind."""
+"""Seconds that cancelled work gets to clean up before it is left behind; none if it had no time from the start: it would come on top."""
+RESERVE = 0.1
+"""Part of the remaining time that the last model, or a person who is asked, leaves for the lower layers and for keeping the turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,7 @@ async def within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
         return task.result()
     task.cancel()
     task.add_done_callback(_forget)
-    await asyncio.wait({task}, timeout=GRACE)
+    await asyncio.wait({task}, timeout=GRACE if seconds > 0 else 0)
     raise TimeoutError(f"no answer within {seconds:.1f} s")
 
 

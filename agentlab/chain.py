@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from agentlab import telemetry
 from agentlab.answers import Answer
-from agentlab.bounds import Deadline, Spending
+from agentlab.bounds import RESERVE, Deadline, Spending
 from agentlab.breaker import Breaker, BreakerPolicy, Permit
 from agentlab.classify import classify
 from agentlab.client import ModelClient
@@ -20,8 +20,6 @@ __all__ = ["Asking", "ModelChain"]
 
 SHARE = 0.4
 """Part of the remaining time that a model may use while another one is left."""
-RESERVE = 0.1
-"""Part of the remaining time that the last model leaves for the lower layers."""
 FAILURES_WITH_FALLBACK = 2
 """Failures after which a model is given up while another one is left: the other one is quicker than a third try."""
 MARGIN = 2.0
@@ -126,7 +124,7 @@ class _Call:
             try:
                 answer = await self._resized()
             except GaveUpError as error:
-                raise await self._failed(error.failures) from error.failures[-1].error
+                raise await self._failed(error) from error.failures[-1].error
             self._told.answered(answer)
             return answer
 
@@ -138,7 +136,7 @@ class _Call:
             except GaveUpError as error:
                 self._before += error.failures
                 if not self._resize(error.failures[-1]):
-                    raise GaveUpError(self._before) from error
+                    raise GaveUpError(self._before, error.late) from error
             except BreakerOpenError as error:
                 if self._before:
                     raise GaveUpError(self._before) from error
@@ -202,14 +200,17 @@ class _Call:
         enough = self._fallback and self._failures >= FAILURES_WITH_FALLBACK
         return self._link.breaker.admits and not enough
 
-    async def _failed(self, failures: list[Failure]) -> ModelFailedError:
+    async def _failed(self, error: GaveUpError) -> ModelFailedError:
+        failures = error.failures
         last = failures[-1]
         if self._ill:
             await self._link.breaker.trip(min(last.retry_after or 0.0, 3600.0))
+        sentence = f"{self._link.model.name} failed {len(failures)} times ({last.classified.category}: {type(last.error).__name__})"
         return ModelFailedError(
-            f"{self._link.model.name} failed {len(failures)} times ({last.classified.category}: {type(last.error).__name__})",
+            f"{sentence}; {error.late}" if error.late else sentence,
             category=last.classified.category,
             causes=tuple(failure.error for failure in failures),
             outcome_unknown=any(failure.classified.outcome_unknown for failure in failures),
             retry_after=last.retry_after,
+            out_of_time=bool(error.late),
         )

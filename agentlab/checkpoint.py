@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from agentlab.approval import ApprovalRequest, Decision
@@ -43,6 +43,7 @@ class Progress:
     questioned: list[str]
     waiting: ApprovalRequest | None = None
     plan: PlanState | None = None
+    late: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +76,7 @@ def progress_of(turn: Turn, stood_at: int, waiting: ApprovalRequest | None = Non
         questioned=sorted(turn.questioned),
         waiting=waiting,
         plan=turn.plan,
+        late=sorted(turn.late),
     )
 
 

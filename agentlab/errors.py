@@ -105,7 +105,8 @@ class CallFailedError(AgentlabError):
     """A call to a dependency failed for good.
 
     `category` is the last cause's, `attempts` how often it was tried, `causes` what each attempt raised, in order;
-    `outcome_unknown` says that the work may have been done although no attempt confirmed it.
+    `outcome_unknown` says that the work may have been done although no attempt confirmed it, `out_of_time` that time ended it: the run's
+    deadline cut it, or its next try was due after that.
 
     >>> failed: CallFailedError = ModelFailedError("It timed out twice", category="transient", causes=(TimeoutError(), TimeoutError()))
     >>> failed.attempts, failed.outcome_unknown
@@ -121,9 +122,11 @@ class CallFailedError(AgentlabError):
         attempts: int | None = None,
         outcome_unknown: bool = False,
         retry_after: float | None = None,
+        out_of_time: bool = False,
     ) -> None:
         super().__init__(sentence)
         self.sentence = sentence
+        self.out_of_time = out_of_time
         self.category: Category = category
         self.causes = causes
         self.attempts = len(causes) if attempts is None else attempts
@@ -156,6 +159,7 @@ class AllModelsFailedError(CallFailedError):
             f"No model could answer ({reasons}).",
             category=calls[-1].category if calls else "transient",
             causes=tuple(cause for call in calls for cause in call.causes),
+            out_of_time=bool(calls) and calls[-1].out_of_time,
         )
 
 

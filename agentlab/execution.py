@@ -54,7 +54,7 @@ class ToolRunner:
             last = error.failures[-1]
             if isinstance(last.error, ToolRefusedError):
                 raise last.error from None
-            raise _failed(self.tool, error.failures, effect) from last.error
+            raise _failed(self.tool, error, effect) from last.error
         except BreakerOpenError as error:
             raise ToolFailedError(
                 f"{self.tool.name} is unavailable: it failed repeatedly", category="transient", causes=(error,)
@@ -116,15 +116,20 @@ class ToolRunner:
             effect.state = "refused"
 
 
-def _failed(tool: Tool, failures: list[Failure], effect: Effect | None) -> ToolFailedError:
+def _failed(tool: Tool, error: GaveUpError, effect: Effect | None) -> ToolFailedError:
+    failures = error.failures
     last = failures[-1]
     reason = "it did not answer in time" if last.classified.timed_out else REASONS.get(last.classified.category, "it failed")
-    sentence = f"{tool.name} is unavailable: {reason} (tried {len(failures)} times)"
+    sentence = f"{tool.name} is unavailable: {reason} (tried {len(failures)} times{f'; {error.late}' if error.late else ''})"
     if isinstance(last.error, McpCallError):
         sentence += f" and said: {last.error}"
     unknown = effect is not None and effect.state == "unknown"
     if unknown:
         sentence += ". It may have gone through all the same: say neither that it did nor that it did not"
     return ToolFailedError(
-        sentence, category=last.classified.category, causes=tuple(failure.error for failure in failures), outcome_unknown=unknown
+        sentence,
+        category=last.classified.category,
+        causes=tuple(failure.error for failure in failures),
+        outcome_unknown=unknown,
+        out_of_time=bool(error.late),
     )

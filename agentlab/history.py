@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,6 +99,11 @@ class History:
         return [
             StoredCall(call["id"], call["function"]["name"], call["function"]["arguments"]) for call in calls if call["id"] not in answered
         ]
+
+    def reopen(self, call_ids: Collection[str]) -> None:
+        """Take the results of these calls of the last answer back: they are to be made again."""
+        last = self._last("assistant")
+        self._messages[last:] = [message for message in self._messages[last:] if message.get("tool_call_id") not in call_ids]
 
     @property
     def kept(self) -> Kept:

@@ -19,6 +19,9 @@ __all__ = ["MODEL_POLICIES", "TOOL_POLICIES", "Failure", "GaveUpError", "Policie
 
 T = TypeVar("T")
 
+MOMENT = 0.001
+"""Seconds: whoever was cut with no more than that left was cut by the deadline."""
+CUT = "no time was left for it"
 PASSING = (BoundExceededError, BreakerOpenError, RunStoppedError)
 """What is not an attempt's failure."""
 
@@ -53,11 +56,12 @@ class Failure:
 
 
 class GaveUpError(Exception):
-    """The attempts are over; `failures` has each."""
+    """The attempts are over; `failures` has each. If what ended them was time, `late` says so in a clause; else it is empty."""
 
-    def __init__(self, failures: list[Failure]) -> None:
+    def __init__(self, failures: list[Failure], late: str = "") -> None:
         super().__init__(str(failures[-1].error))
         self.failures = failures
+        self.late = late
 
 
 def delay(policy: Policy, failures: int, told: float | None = None) -> float:
@@ -77,6 +81,12 @@ class _Attempts:
     deadline: Deadline
     go_on: Callable[[Failure], bool]
     failures: list[Failure] = field(default_factory=list)
+    late: str = ""
+
+    def gave_up(self) -> GaveUpError:
+        """What is raised at the end."""
+        cut = self.failures[-1].classified.timed_out and self.deadline.remaining <= MOMENT
+        return GaveUpError(self.failures, CUT if cut else self.late)
 
     def again(self, state: RetryCallState) -> bool:
         error = state.outcome.exception() if state.outcome else None
@@ -90,7 +100,10 @@ class _Attempts:
         return delay(self._policy(last), len(self.failures), last.retry_after)
 
     def stop(self, state: RetryCallState) -> bool:
-        return state.upcoming_sleep >= self.deadline.remaining
+        left = self.deadline.remaining
+        if state.upcoming_sleep >= left:
+            self.late = f"the next try was due in {state.upcoming_sleep:.1f} s, but {left:.1f} s were left"
+        return bool(self.late)
 
     def _policy(self, failure: Failure) -> Policy:
         return self.policies.get(failure.classified.category) or self.policies["transient"]
@@ -133,4 +146,4 @@ async def call_with_retries(
     except Exception as error:
         if not attempts.failures:
             raise
-        raise GaveUpError(attempts.failures) from error
+        raise attempts.gave_up() from error

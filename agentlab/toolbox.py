@@ -14,6 +14,7 @@ from agentlab import telemetry
 from agentlab.answers import RequestedCall
 from agentlab.approval import ApprovalHook, ApprovalRequest, Decision, decided_by
 from agentlab.arguments import parse_arguments
+from agentlab.bounds import RESERVE
 from agentlab.breaker import BreakerPolicy
 from agentlab.effects import Effect
 from agentlab.errors import BoundExceededError, InvalidArgumentsError, PausedError, ToolFailedError, ToolRefusedError
@@ -172,7 +173,7 @@ class Toolbox:
         if self._approve is None:
             return None
         try:
-            return await decided_by(self._approve, request, turn.deadline.remaining)
+            return await decided_by(self._approve, request, turn.deadline.share(1 - RESERVE).remaining)
         except TimeoutError as error:
             raise BoundExceededError("seconds", f"Nobody decided about {request.tool} in time") from error
         except Exception as error:  # whatever a hook raises, nobody has said yes: the run waits for somebody
@@ -214,10 +215,10 @@ class Toolbox:
     def _failure(self, planned: Planned, failure: ToolFailedError, turn: Turn) -> Observation:
         """Remember the failure, and withdraw the tool if it is broken now (another call's probe may be under way)."""
         name = planned.call.name
-        turn.failed[planned.signature] = FailedCall(name, failure.sentence)
+        turn.failed[planned.signature] = FailedCall(name, failure.sentence, failure.out_of_time)
         if name in self.broken:
             turn.withdrawn[name] = failure.sentence
-        return Observation(json.dumps({"error": failure.sentence}), failure.sentence)
+        return Observation(json.dumps({"error": failure.sentence}), failure.sentence, late=failure.out_of_time)
 
     def _open(self, tool: Tool) -> bool:
         return self._runners[tool.name].breaker.state == "open"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from agentlab.approval import ApprovalRequest, Decision
 from agentlab.bounds import Deadline, Spending, Usage
 from agentlab.effects import Effects
-from agentlab.errors import AgentlabError, BoundExceededError
+from agentlab.errors import AgentlabError, BoundExceededError, CallFailedError
 from agentlab.events import Listener, StreamEvent
 from agentlab.history import History, Message
 from agentlab.planning.plan import PlanState
@@ -20,10 +20,11 @@ __all__ = ["FailedCall", "Observation", "Turn"]
 
 @dataclass(frozen=True, slots=True)
 class FailedCall:
-    """A call that failed for good: its tool, and why."""
+    """A call that failed for good: its tool, and why; `late` if what ended it was the turn's time."""
 
     tool: str
     why: str
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,8 @@ class Observation:
     by: str = ""
     refused: bool = False
     """The tool, or a person, said no: nothing was done."""
+    late: bool = False
+    """What ended the call was the turn's time."""
 
 
 async def _nowhere() -> None:
@@ -74,6 +77,8 @@ class Turn:
     """Tools that were run in this turn, however it ended."""
     succeeded: set[str] = field(default_factory=set)
     """Tools that gave a result in this turn."""
+    late: set[str] = field(default_factory=set)
+    """Calls that the turn's time ended, by their ids: a resumed turn makes them again."""
     observed: dict[str, Observation] = field(default_factory=dict)
     """What came of calls of the answer that is being acted on, by their ids: they are not run again."""
     plan: PlanState | None = None
@@ -123,6 +128,14 @@ class Turn:
     def missing(self) -> list[str]:
         """The names of the tools that something in this turn did without."""
         return sorted({*self.withdrawn, *(call.tool for call in self.failed.values())})
+
+    @property
+    def out_of_time(self) -> bool:
+        """Whether what ended the models' work, or a call that is still missing, was the turn's time."""
+        problem = self.problem
+        if problem is not None:
+            return isinstance(problem, CallFailedError) and problem.out_of_time
+        return any(call.late for call in self.failed.values())
 
     @property
     def bound(self) -> BoundExceededError | None:
