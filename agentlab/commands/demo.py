@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -26,6 +26,12 @@ __all__ = ["demo"]
 def demo(
     workers: Annotated[int, typer.Option("--workers", "-n", metavar="N", min=0, help="Processes; 0 plays all cells in this one.")] = 2,
     report: Annotated[Path, typer.Option("--report", "-o", metavar="FILE", help="The HTML file to write.")] = Path("report.html"),
+    shapes: Annotated[
+        Literal["one", "all"],
+        typer.Option(
+            help="Play each fault at each point in one of its shapes (once, three times, always), taken in turn, or in all of them."
+        ),
+    ] = "one",
     as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
 ) -> int:
     """Break the reference agent at every point with every fault: the shipped suites, a verdict, and a report.
@@ -34,6 +40,7 @@ def demo(
     Examples:
       agentlab demo
       agentlab demo --workers 4 --report /srv/reports/today.html
+      agentlab demo --shapes all                   twice as many cells, twice as long
       agentlab demo --json
 
     \b
@@ -45,7 +52,7 @@ def demo(
     results.unlink(missing_ok=True)
     progress, decision = CellProgress(stderr()), _Decision()
     try:
-        code = run_pytest(_arguments(workers, results, report), plugins=[progress.plugin(), decision])
+        code = run_pytest([*_arguments(workers, results, report), f"--agentlab-shapes={shapes}"], plugins=[progress.plugin(), decision])
     finally:
         progress.close()
     verdict = _tell(decision.verdict, report, as_json=as_json)

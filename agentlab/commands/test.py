@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -16,7 +16,18 @@ from agentlab.commands.watching import agent_of, ready
 
 __all__ = ["check", "explained", "pytest_arguments", "run_suite"]
 
-OPTIONS = ("--agent", "--results", "--report", "--baseline", "--seed", "--faults", "--explain-agent", "--collect-only", "--help")
+OPTIONS = (
+    "--agent",
+    "--results",
+    "--report",
+    "--baseline",
+    "--seed",
+    "--shapes",
+    "--faults",
+    "--explain-agent",
+    "--collect-only",
+    "--help",
+)
 """The options that a mistyped one is compared with."""
 
 
@@ -34,6 +45,10 @@ def run_suite(
     ] = None,
     baseline: Annotated[Path | None, typer.Option(metavar="FILE", help="Results of an earlier run, to compare with.")] = None,
     seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of every random choice.  [default: 0]")] = None,
+    shapes: Annotated[
+        Literal["all", "one"] | None,
+        typer.Option(help="Each fault at each point in all its shapes, or in one of them in turn.  [default: all]"),
+    ] = None,
     faults: Annotated[list[str] | None, typer.Option(metavar="GLOB", help="Only these faults and modes; may be repeated.")] = None,
     explain_agent: Annotated[
         bool, typer.Option("--explain-agent", help="Say what the lab can do with the agent, and run nothing.")
@@ -58,7 +73,7 @@ def run_suite(
     if explain_agent:
         return explained(path, agent)
     agentless = check(path, agent, faults or [])
-    settings = {"agent": agent, "results": results, "report": report, "baseline": baseline, "seed": seed}
+    settings = {"agent": agent, "results": results, "report": report, "baseline": baseline, "seed": seed, "shapes": shapes}
     chosen = [f"--agentlab-{name}={value}" for name, value in settings.items() if value is not None]
     chosen += [f"--agentlab-faults={','.join(faults)}"] if faults else []
     return run_pytest(pytest_arguments(suite, path, [*chosen, *context.args]), options=OPTIONS, agentless=agentless)

@@ -42,8 +42,8 @@ class Changes:
     cells: tuple[Change, ...]
     agent: tuple[str, ...]
     """Sentences: what about the agent, the suite or the weights is different."""
-    strangers: tuple[str, ...]
-    """Suites of this run that the baseline does not hold."""
+    strangers: Mapping[str, str]
+    """Suites of this run of which nothing can be compared, and why: the baseline does not hold them, or in another choice of shapes."""
 
     def of(self, kind: Kind) -> list[Change]:
         """The changes of one kind."""
@@ -72,11 +72,12 @@ def changes_between(suites: Sequence[SuiteResults], baseline: Sequence[SuiteResu
     before = {suite.header.suite: suite for suite in baseline}
     cells: list[Change] = []
     agent: list[str] = []
-    strangers: list[str] = []
+    strangers: dict[str, str] = {}
     for suite in suites:
         old = before.pop(suite.header.suite, None)
-        if old is None:
-            strangers.append(suite.header.suite)
+        why = _incomparable(suite.header, old.header if old else None)
+        if old is None or why:
+            strangers[suite.header.suite] = why
             continue
         cells += _cells(suite, old, today)
         agent += _differences(old.header, suite.header)
@@ -85,7 +86,14 @@ def changes_between(suites: Sequence[SuiteResults], baseline: Sequence[SuiteResu
         cells += [_gone("removed", name, cell, note) for cell in gone.cells if not is_control(cell)]
     order = {kind: place for place, kind in enumerate(("regressed", "removed", "lost", "fixed", "exposure", "waived", "new"))}
     cells.sort(key=lambda change: (order[change.kind], -worseness(change.after) if change.after else 0, change.suite, change.id))
-    return Changes(tuple(cells), tuple(agent), tuple(strangers))
+    return Changes(tuple(cells), tuple(agent), strangers)
+
+
+def _incomparable(now: Header, then: Header | None) -> str:
+    """Why this suite's run cannot be compared with the baseline's; empty if it can."""
+    if then is None:
+        return "the baseline is of another suite"
+    return "" if now.shapes == then.shapes else f"the baseline was played with --shapes {then.shapes}, this run with --shapes {now.shapes}"
 
 
 def _cells(suite: SuiteResults, old: SuiteResults, today: dt.date) -> list[Change]:

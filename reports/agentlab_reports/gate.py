@@ -91,15 +91,14 @@ def _run(suite: SuiteResults, changes: Changes | None) -> Iterator[Condition]:
             "play the whole suite, without -k, node ids, -x, --lf or a choice of faults",
         )
     if changes is not None and name in changes.strangers:
-        value = "the baseline is of another suite"
         yield Condition(
             "baseline",
             name,
             "Baseline of this suite",
-            value,
+            changes.strangers[name],
             "open",
             Group.RUN,
-            "name the results of an earlier run of this suite as the baseline",
+            "name the results of an earlier run of this suite with the same choice of shapes as the baseline",
         )
     passed, total = control_of(suite)
     if total:

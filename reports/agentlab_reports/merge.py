@@ -94,7 +94,7 @@ def _version(one: Any, other: Any) -> Any:
     return max(one, other, key=lambda text: ([int(part) for part in text.split(".")], text))
 
 
-_MUST_AGREE = ("agent", "suite_hash", "seed", "weights_hash", "python", "versions", "fingerprint", "gate", "layers")
+_MUST_AGREE = ("agent", "suite_hash", "seed", "shapes", "weights_hash", "python", "versions", "fingerprint", "gate", "layers")
 _RULES: dict[str, Callable[[Any, Any], Any]] = {
     "schema_version": _version,
     "scenarios": _union,
@@ -105,6 +105,7 @@ _RULES: dict[str, Callable[[Any, Any], Any]] = {
     "extra": _union_by_key,
     "narrowed": _reasons,
     "planned": max,
+    "left_out": max,
     "control": _most,
 }
 

@@ -309,6 +309,10 @@ class Header(_Model):
     suite_hash: str = ""
     agent: str = ""
     seed: int = 0
+    shapes: Literal["all", "one"] = "all"
+    """Whether each pair of point and fault was played in all its shapes, or in one of them, taken in turn."""
+    left_out: Count = 0
+    """Cells of the shapes that this choice leaves out; they are no part of the plan."""
     weights_hash: str = ""
     python: str = ""
     versions: dict[str, str] = Field(default_factory=dict)

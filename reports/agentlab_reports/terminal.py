@@ -78,6 +78,9 @@ def _counts(verdict: Verdict) -> Iterator[Line]:
         (f"{verdict.exercised:,} exercised, {verdict.pairs:,} different pairs of point and fault: ", ""),
         (", ".join(parts), ""),
     ]
+    if verdict.left_out:
+        why = "each pair was played in one of its shapes; play all with --shapes all (pytest: --agentlab-shapes all)"
+        yield [("Left out ", "bold"), (f"{verdict.left_out:,} cells: {why}", "")]
     answered = [f"{layer.name} {layer.cells:,}" for layer in verdict.layers]
     if answered:
         yield [("Answered by ", "bold"), (", ".join(answered), "")]

@@ -74,6 +74,8 @@ class Verdict:
     exercised: int
     pairs: int
     """Different (point, fault) pairs that were exercised; modes are not among them."""
+    left_out: int
+    """Cells that the choice of shapes left out of the plan."""
     worst: tuple[CellRef, ...]
     exposure: tuple[CellRef, ...]
     """Cells whose fault no agent can detect: what the reply was, never scored."""
@@ -121,6 +123,7 @@ def evaluate(suites: Sequence[SuiteResults], baseline: Sequence[SuiteResults] | 
         outcomes=dict(Counter(cell.outcome for cell in cells if not is_control(cell) and not _is_exposed(cell))),
         exercised=sum(map(is_exercised, cells)),
         pairs=len({(cell.suite, call_of(cell), *cell.faults) for cell in cells if is_exercised(cell) and not cell.mode}),
+        left_out=sum(suite.header.left_out for suite in suites),
         worst=_worst(cells),
         exposure=tuple(_ref(cell) for cell in cells if _is_exposed(cell)),
         fixes=fixes_of(suites),

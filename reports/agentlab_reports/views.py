@@ -57,6 +57,7 @@ def meta(suites: Sequence[SuiteResults], verdict: Verdict) -> list[str]:
     line += [f"models {', '.join(first.fingerprint.models)}"] if first.fingerprint.models else []
     line += [f"Python {first.python}"] if first.python else []
     line += [f"{name} {version}" for name, version in sorted(first.versions.items())[:6]]
+    line += [f"one shape of each pair, {verdict.left_out:,} cells left out"] if verdict.left_out else []
     line += ["in real time"] if is_real_time(suites) else []
     return [*line, "compared with a baseline" if verdict.changes else "no baseline"]
 

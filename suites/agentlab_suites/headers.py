@@ -17,7 +17,7 @@ from pydantic import JsonValue
 
 from agentlab_suites.cell import schedule_weight
 from agentlab_suites.masking import Masker
-from agentlab_suites.plan import Discovered, PlannedCell, Prepared
+from agentlab_suites.plan import Discovered, PlannedCell, Prepared, Shapes
 
 __all__ = ["fault_info", "header_of", "waived"]
 
@@ -31,8 +31,14 @@ def header_of(
     waivers: Sequence[Waiver],
     root: Path,
     mask: Callable[[str], str] | None = None,
+    *,
+    shapes: Shapes = "all",
+    left_out: int = 0,
 ) -> Header:
-    """The header. `root` is the folder that the suite's path is told from; `mask` takes secrets out (default: the environment's)."""
+    """The header. `root` is the folder that the suite's path is told from; `mask` takes secrets out (default: the environment's).
+
+    `left_out` is how many cells the choice of `shapes` leaves out.
+    """
     mask = mask or Masker()
     loaded, suite = prepared.loaded, prepared.loaded.suite
     schedules = {cell.schedule.name: cell.schedule for cell in cells if cell.schedule.injections}
@@ -53,6 +59,8 @@ def header_of(
         suite_hash=loaded.digest,
         agent=prepared.agent.name,
         seed=prepared.seed,
+        shapes=shapes,
+        left_out=left_out,
         weights_hash=weights_hash(scenarios, faults.values()),
         python=platform.python_version(),
         versions={name: version for name in _LIBRARIES if (version := _version(name))},

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
-from agentlab_faults.catalogue import UnknownFault, all_modes, at_events, mode_schedule, modes_for, nearest, select, singles
+from agentlab_faults.catalogue import UnknownFault, all_modes, at_events, mode_schedule, modes_for, nearest, select, shapes_in_turn, singles
 from agentlab_faults.fault import Fault, all_faults
 from agentlab_faults.outside import CannotAsk, CannotRun
 from agentlab_faults.played import Clean, Played
@@ -25,9 +25,11 @@ from agentlab_suites.scene import Scene, scenes
 from agentlab_suites.session_runs import windowed
 from agentlab_suites.stage import perform
 
-__all__ = ["CellKind", "Discovered", "PlannedCell", "Prepared", "cells_of", "discover", "journal_digest", "prepare"]
+__all__ = ["CellKind", "Discovered", "PlannedCell", "Prepared", "Shapes", "cells_of", "discover", "journal_digest", "prepare"]
 
 CellKind = Literal["control", "single", "mode", "discovery"]
+Shapes = Literal["all", "one"]
+"""Whether a pair of point and fault is played in all its shapes, or in one of them, taken in turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +137,19 @@ def _sha(text: str) -> str:
 
 
 def cells_of(
-    prepared: Prepared, discovered: Sequence[Discovered], globs: Sequence[str] = (), *, force: bool = False, named: Sequence[str] = ()
+    prepared: Prepared,
+    discovered: Sequence[Discovered],
+    globs: Sequence[str] = (),
+    *,
+    force: bool = False,
+    named: Sequence[str] = (),
+    shapes: Shapes = "all",
 ) -> list[PlannedCell]:
     """The cells in the plan's order: scenario by scenario its control, its singles, its modes.
 
     `globs` (of `--faults`) choose faults and modes instead of the suite's own choice, or one event of a stream
     (`openai.chat.2.chunk.5-stream_cut_clean`). `named` are schedules of that sort that are wanted besides, where there are such events.
+    Of the shapes of a single, `one` plays one: they are taken in turn from point to point, and each scenario begins with the next one.
     Where discovery failed there is one item, unless `force` makes its cells all the same. Raises BadInput for a glob that matches nothing.
     """
     outside = prepared.agent.outside is not None
@@ -150,9 +159,9 @@ def cells_of(
         chosen = _possible(chosen)
     by_name = {found.scenario: found for found in discovered}
     cells: list[PlannedCell] = []
-    for scene in prepared.scenes:
+    for number, scene in enumerate(prepared.scenes):
         own = chosen or (_possible(_chosen(scene)) if outside else _chosen(scene))
-        cells += _cells(scene, by_name[scene.name], own, named, force)
+        cells += _cells(scene, by_name[scene.name], own, named, force, number if shapes == "one" else None)
     return list(_possible_cells(cells)) if outside else cells
 
 
@@ -187,14 +196,15 @@ class _Chosen:
         return not self.globs or any(fnmatchcase(name, glob) for name in (window, mode) for glob in self.globs)
 
 
-def _cells(scene: Scene, found: Discovered, chosen: _Chosen, named: Sequence[str], force: bool) -> Iterator[PlannedCell]:
+def _cells(scene: Scene, found: Discovered, chosen: _Chosen, named: Sequence[str], force: bool, turn: int | None) -> Iterator[PlannedCell]:
     if found.failure and not force:
         yield PlannedCell(scene, "discovery", FAULT_FREE, found)
         return
     if scene.scenario.session is not None:
         chosen = _of_session(scene, chosen)
     yield PlannedCell(scene, "control", FAULT_FREE, found)
-    schedules = {schedule.name: schedule for schedule in singles(found.points, chosen.faults)}
+    every = singles(found.points, chosen.faults)
+    schedules = {schedule.name: schedule for schedule in (every if turn is None else shapes_in_turn(every, turn))}
     for name in (*chosen.events, *named):
         schedules |= {schedule.name: schedule for schedule in at_events(found.points, name)}
     for schedule in schedules.values():

@@ -28,6 +28,7 @@ _OPTIONS = (
     ("agent", "NAME", "the agent: module:attribute or path/to/file.py:attribute (default: the suite's own)"),
     ("faults", "GLOBS", "play these faults and modes only, divided by commas: 'http_429*,tool_*'; the gate is then not evaluated"),
     ("seed", "N", "the seed of everything random (default: 0)"),
+    ("shapes", "all|one", "play each fault at each point in all its shapes (default), or in one of them, taken in turn"),
     ("results", "FILE", "where the results go (default: .agentlab/last/results.jsonl)"),
     ("report", "FILE", "where the report goes (default: report.html beside the results)"),
     ("baseline", "FILE", "the results of an earlier run to compare with"),

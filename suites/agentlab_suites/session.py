@@ -79,15 +79,25 @@ class LabSession:
         prepared = prepare(loaded, self._agent(loaded), seed=settings.seed, watchdog=settings.watchdog)
         try:
             found = self._folder.discovered(loaded.path, lambda: self._discover(prepared)) if self._folder else self._discover(prepared)
-            cells = cells_of(prepared, found, settings.globs, named=self._named_events(loaded))
+            cells, left_out = self._cells(prepared, found)
         except BaseException:
             prepared.undo()
             raise
         waivers = _waivers(cells)
-        planned = PlannedSuite(prepared, cells, waivers, header_of(prepared, found, cells, waivers, self._here, self.mask))
+        header = header_of(prepared, found, cells, waivers, self._here, self.mask, shapes=settings.shapes, left_out=left_out)
+        planned = PlannedSuite(prepared, cells, waivers, header)
         if self._folder:
             self._folder.add_header(loaded.path, planned.header)
         return planned
+
+    def _cells(self, prepared: Prepared, found: list[Discovered]) -> tuple[list[PlannedCell], int]:
+        """The cells, and how many the choice of shapes leaves out."""
+        settings, named = self._settings, self._named_events(prepared.loaded)
+        every = cells_of(prepared, found, settings.globs, named=named)
+        if settings.shapes == "all":
+            return every, 0
+        chosen = cells_of(prepared, found, settings.globs, named=named, shapes=settings.shapes)
+        return chosen, len(every) - len(chosen)
 
     def _named_events(self, loaded: LoadedSuite) -> list[str]:
         """The schedules at an event of a stream that the command line names by node id: the plan has three of each stream only."""

@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from agentlab_suites.plan import Shapes
 
 __all__ = ["Settings", "settings_of", "unwritable"]
 
@@ -20,6 +24,7 @@ class Settings:
     """Where a file in `agent` is looked for: the current folder for an option, the ini file's for a setting."""
     globs: tuple[str, ...]
     seed: int
+    shapes: Shapes
     results: Path
     report: Path
     baseline: Path | None
@@ -41,6 +46,7 @@ def settings_of(config: pytest.Config) -> Settings:
         agent_folder=Path.cwd() if config.getoption("agentlab_agent") else config.rootpath,
         globs=tuple(glob.strip() for glob in _text(config, "faults").split(",") if glob.strip()),
         seed=_number(config, "seed", 0),
+        shapes=_shapes(config),
         results=results,
         report=report,
         baseline=baseline,
@@ -89,6 +95,15 @@ def _number(config: pytest.Config, name: str, default: int) -> int:
     if number < 0:
         raise pytest.UsageError(f"--agentlab-{name}: {text!r} is not a whole number of 0 or more.")
     return number
+
+
+def _shapes(config: pytest.Config) -> Shapes:
+    text = _text(config, "shapes") or "all"
+    if text == "one":
+        return "one"
+    if text != "all":
+        raise pytest.UsageError(f"--agentlab-shapes: {text!r} is neither 'all' nor 'one'.")
+    return "all"
 
 
 def _path(config: pytest.Config, name: str) -> Path | None:

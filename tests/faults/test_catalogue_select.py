@@ -19,6 +19,7 @@ from agentlab_faults.catalogue import (
     nearest,
     schedule_name,
     select,
+    shapes_in_turn,
     singles,
 )
 from agentlab_faults.fault import Fault, all_faults, register
@@ -119,6 +120,28 @@ def test_a_fault_that_strikes_events_does_so_at_the_first_a_middle_and_the_last(
     ]
     assert [(schedule.injections[0].call, schedule.injections[0].chunk) for schedule in schedules[:1]] == [("openai.chat.1", 1)]
     assert singles([SAY], select(["stream_*"])) == []
+
+
+def test_shapes_are_taken_in_turn_from_place_to_place_and_no_fault_or_place_is_left_out() -> None:
+    every = singles([PLAN, READ, WRITE, SAY], select(["http_500", "tool_args_empty", "tool_partial_success", "content_finish_length"]))
+    assert [[schedule.name for schedule in shapes_in_turn(every, first)] for first in (0, 1)] == [
+        [
+            "openai.chat.1-http_500",
+            "openai.chat.1-tool_args_empty",
+            "tool.refund.1-tool_partial_success",
+            "openai.chat.2-http_500-x3",
+            "openai.chat.2-content_finish_length",
+        ],
+        [
+            "openai.chat.1-http_500-x3",
+            "openai.chat.1-tool_args_empty-always",
+            "tool.refund.1-tool_partial_success-always",
+            "openai.chat.2-http_500-always",
+            "openai.chat.2-content_finish_length-always",
+        ],
+    ]
+    cut = singles([STREAMED], select(["stream_cut_clean"]))
+    assert [(s.injections[0].chunk, s.injections[0].shape) for s in shapes_in_turn(cut)] == [(1, "once"), (4, "x3"), (7, "always")]
 
 
 def test_any_event_of_a_stream_can_be_named() -> None:

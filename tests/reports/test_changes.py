@@ -55,6 +55,14 @@ def test_equal_runs_have_no_changes() -> None:
     assert verdict.sentence.endswith("Nothing got worse since the baseline.")
 
 
+def test_runs_with_different_choices_of_shapes_are_not_compared() -> None:
+    verdict = judged(run([cell("x", "crash")], shapes="one", left_out=2), run([cell("x")], shapes="all"))
+    assert (kinds(verdict), verdict.decision, verdict.left_out) == ([], "undecidable", 2)
+    [condition] = verdict.deciding
+    assert condition.value == "the baseline was played with --shapes all, this run with --shapes one"
+    assert judged(run([cell("x", "crash")], shapes="one"), run([cell("x")], shapes="one")).exit_code == 1
+
+
 def test_a_regression_may_be_allowed() -> None:
     gate = GateSettings(critical=None, failed=None, regressed=1)
     assert judged(run([cell("x", "crash")], gate=gate), run([cell("x")])).exit_code == 0

@@ -64,7 +64,7 @@ def test_one_cell_with_two_outcomes_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "field", [{"seed": 7}, {"agent": "other:build"}, {"suite_hash": "beef"}, {"weights_hash": "beef"}, {"python": "2.7"}]
+    "field", [{"seed": 7}, {"shapes": "one"}, {"agent": "other:build"}, {"suite_hash": "beef"}, {"weights_hash": "beef"}, {"python": "2.7"}]
 )
 def test_shards_of_different_runs_are_refused(field: dict[str, Any]) -> None:
     with pytest.raises(ResultsError, match=f"another {next(iter(field))} here"):

@@ -50,6 +50,12 @@ def test_pairs_are_counted_once_whatever_their_shapes() -> None:
     assert (evaluate([suite(cells)]).exercised, evaluate([suite(cells)]).pairs) == (4, 2)
 
 
+def test_cells_that_were_left_out_are_told() -> None:
+    verdict = evaluate([suite([cell("a")], shapes="one", left_out=2), suite([cell("b", suite="bank")], suite="bank")])
+    assert "Left out 2 cells: each pair was played in one of its shapes; play all with --shapes all" in summary(verdict)
+    assert "Left out" not in summary(evaluate([suite([cell("a")])]))
+
+
 def test_exposure_is_kept_apart_from_outcomes() -> None:
     verdict = evaluate([suite([cell("a"), cell("lie", "silent_wrong", best="undetectable")])])
     assert verdict.outcomes == {"success": 1}

@@ -122,6 +122,26 @@ def test_another_seed_is_in_the_header(shop: Any) -> None:
     assert shop.header()["seed"] == 7
 
 
+def test_one_shape_of_each_pair_may_be_played(shop: Any) -> None:
+    shop.edit("shop.suite.yaml", "[http_503, usage_zero]", "[usage_zero, http_429_rate]")
+    assert shop.pytest("-q", "--agentlab-results=all.jsonl").ret == 1
+    result = shop.pytest("-q", "--agentlab-shapes=one", "--agentlab-results=one.jsonl", "--agentlab-baseline=all.jsonl")
+    [every], [one] = read_results(shop.folder / "all.jsonl"), read_results(shop.folder / "one.jsonl")
+    assert (every.header.shapes, every.header.left_out, one.header.shapes) == ("all", 0, "one")
+    assert {cell.id for cell in one.cells} < {cell.id for cell in every.cells}
+    assert one.header.left_out == len(every.cells) - len(one.cells) > 0
+    assert one.header.pairs == every.header.pairs
+    assert {(c.scenario, c.point, *c.faults) for c in one.cells} == {(c.scenario, c.point, *c.faults) for c in every.cells}
+    assert {cell.shape for cell in one.cells} == {"", "once", "x3", "always"}
+    result.stdout.fnmatch_lines(
+        [
+            "*? Baseline of this suite: the baseline was played with --shapes all, this run with --shapes one",
+            "Left out *--agentlab-shapes all*",
+        ]
+    )
+    assert result.ret == 1
+
+
 def test_settings_may_stand_in_the_ini_file(shop: Any) -> None:
     shop._pytester.makeini("[pytest]\nagentlab_seed = 9\nagentlab_results = out/r.jsonl\nasyncio_default_fixture_loop_scope = function\n")
     shop.pytest("-q", "-k", "control")
@@ -229,6 +249,7 @@ def test_bad_input_is_one_sentence_and_exit_4(shop: Any, file: str, old: str, ne
     [
         (("--agentlab-seed=abc",), "'abc' is not a whole number"),
         (("--agentlab-watchdog=-1",), "'-1' is not a whole number"),
+        (("--agentlab-shapes=two",), "'two' is neither 'all' nor 'one'"),
         (("--agentlab-baseline=none.jsonl",), "there is no file"),
         (("--agentlab-baseline=agent.py",), "agent.py:2"),
         (("--agentlab-results=agent.py/r.jsonl",), "cannot be written"),

@@ -10,7 +10,7 @@ from importlib import import_module
 from agentlab_faults.catalogue.laws import complaints
 from agentlab_faults.catalogue.modes import Mode, UnknownMode, add_mode, all_modes, mode_schedule, modes_for
 from agentlab_faults.catalogue.packages import BadPackage, load_packages
-from agentlab_faults.catalogue.select import SHAPES, UnknownFault, at_events, nearest, schedule_name, select, singles
+from agentlab_faults.catalogue.select import SHAPES, UnknownFault, at_events, nearest, schedule_name, select, shapes_in_turn, singles
 
 __all__ = [
     "SHAPES",
@@ -27,6 +27,7 @@ __all__ = [
     "nearest",
     "schedule_name",
     "select",
+    "shapes_in_turn",
     "singles",
 ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from typing import get_args
@@ -12,7 +13,7 @@ from agentlab_faults.fault import Boundary, Fault, Shape, all_faults
 from agentlab_faults.points import CHUNK, Point
 from agentlab_faults.schedule import Injection, Schedule
 
-__all__ = ["SHAPES", "UnknownFault", "at_events", "nearest", "places", "schedule_name", "select", "singles"]
+__all__ = ["SHAPES", "UnknownFault", "at_events", "nearest", "places", "schedule_name", "select", "shapes_in_turn", "singles"]
 
 SHAPES: tuple[Shape, ...] = get_args(Shape)
 """`once`, `x3`, `always`: the order in which a fault's shapes are tried."""
@@ -63,6 +64,20 @@ def singles(points: Sequence[Point], faults: Iterable[type[Fault]]) -> list[Sche
         for shape in SHAPES
         if shape in fault.row.best
     ]
+
+
+def shapes_in_turn(schedules: Iterable[Schedule], first: int = 0) -> list[Schedule]:
+    """Of `singles`, one for each fault and place: a fault's shapes are taken in turn from place to place, beginning with number `first`."""
+    shapes: dict[tuple[str, str | None], list[Schedule]] = {}
+    for schedule in schedules:
+        [injection] = schedule.injections
+        shapes.setdefault((injection.fault.row.id, injection.at), []).append(schedule)
+    turns: Counter[str] = Counter()
+    chosen = []
+    for (fault, _), each in shapes.items():
+        chosen.append(each[(first + turns[fault]) % len(each)])
+        turns[fault] += 1
+    return chosen
 
 
 def at_events(points: Sequence[Point], name: str) -> list[Schedule]:
