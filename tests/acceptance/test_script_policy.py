@@ -80,6 +80,7 @@ def served(played: Played) -> Iterator[tuple[str, float]]:
             yield from ((tool, asked[happened.serial]) for tool in happened.calls)
 
 
+@pytest.mark.filterwarnings("ignore:Do not use the .random. module inside strategies")  # a tracer's thread draws its jitter when it likes
 @pytest.mark.parametrize("agent", AGENTS, ids=str)
 def test_no_schedule_shifts_the_conversation(agent: str) -> None:
     ready, found = prepared(agent)

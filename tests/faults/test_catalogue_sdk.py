@@ -122,6 +122,23 @@ def test_the_sdk_takes_the_fault_as_measured(fault: type[Fault], *, asynchronous
     assert seen.escaped == []
 
 
+def test_a_gateways_budget_is_retried_where_the_gateway_calls_it_a_rate() -> None:
+    budget = all_faults()["http_400_gateway_budget"]
+    older, newer = play(budget()), play(budget(status=429))
+    assert described(older) == {"raises": "BadRequestError", "tries": 1}
+    assert described(newer) == {"raises": "RateLimitError", "tries": 3, "waits": "backoff"}
+    assert (older.outcome.type, newer.outcome.type) == ("budget_exceeded", "budget_exceeded")
+
+
+@pytest.mark.parametrize("code", ["content_policy_violation", "content_filter"], ids=["OpenAI", "Azure"])
+def test_a_filtered_prompt_tells_its_code_and_azure_the_reason_within(code: str) -> None:
+    seen = play(all_faults()["http_400_content_filter"](code=code))
+    assert described(seen) == {"raises": "BadRequestError", "tries": 1}
+    assert seen.outcome.code == code
+    inner = seen.outcome.body.get("innererror")
+    assert (inner and inner["code"]) == (None if code == "content_policy_violation" else "ResponsibleAIPolicyViolation")
+
+
 def test_without_a_fault_the_sdk_gets_its_answer_at_the_first_try() -> None:
     assert described(play(None)) == {"returns": "ChatCompletion", "tries": 1}
 

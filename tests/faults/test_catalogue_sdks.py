@@ -1,4 +1,4 @@
-"""Each fault of the wire, played to the real SDKs of Anthropic and Google: what they raise or hand out, how often they try, how they wait.
+"""Each fault of the wire, played to the SDKs of Anthropic, Google and, over Responses, OpenAI: what they raise or return, how they wait.
 
 The expectations stand in `golden/sdks.json` with the SDK's version; where a newer SDK made a measurement of the wire catalogue untrue,
 `differs_from_the_wire_catalogue` says what it was. After a new version: `UPDATE_GOLDEN=1 pytest tests/faults/test_catalogue_sdks.py`, then
@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import anthropic
+import openai
 import pytest
 from agentlab_faults.catalogue import select
 from agentlab_faults.catalogue.server_errors import ServerError
-from agentlab_faults.dialects import ANTHROPIC_MESSAGES, GEMINI, Answer, Dialect, Usage
+from agentlab_faults.dialects import ANTHROPIC_MESSAGES, GEMINI, RESPONSES, Answer, Dialect, Usage
 from agentlab_faults.exchange import Exchange, WireRequest
 from agentlab_faults.fault import Fault, Replaces, Spoils, all_faults
 from agentlab_faults.intercept import End, armed, install
@@ -67,6 +68,21 @@ def contents() -> dict[str, Any]:
     return {"model": "gemini-2.5-flash", "contents": "Weather?", "config": config}
 
 
+def responses() -> dict[str, Any]:
+    tool: Any = {"type": "function", "name": "get_weather", "parameters": SCHEMA, "strict": False}
+    return {"model": "gpt-4o-mini", "input": "Weather?", "tools": [tool]}
+
+
+def by_responses() -> Any:
+    with openai.OpenAI(api_key="k") as client:
+        return client.responses.create(**responses())
+
+
+async def by_responses_async() -> Any:
+    async with openai.AsyncOpenAI(api_key="k") as client:
+        return await client.responses.create(**responses())
+
+
 def by_anthropic() -> Any:
     with anthropic.Anthropic(api_key="k") as client:
         return client.messages.create(**messages())
@@ -101,6 +117,7 @@ def by_google_with_timeout() -> Any:
 SDKS: Mapping[str, Sdk] = {
     "anthropic": Sdk(ANTHROPIC_MESSAGES, by_anthropic, by_anthropic_async),
     "google-genai": Sdk(GEMINI, by_google, by_google_async),
+    "openai-responses": Sdk(RESPONSES, by_responses, by_responses_async),
 }
 CASES = [(name, fault.row.id) for name, sdk in SDKS.items() for fault in sdk.faults()]
 STATUSES = (400, 401, 402, 403, 404, 405, 408, 409, 412, 413, 418, 422, 425, 429, 431, 451, 499, 500, 501, 502, 503, 504, 520, 529)
@@ -212,6 +229,11 @@ def test_what_the_sdk_hands_out_without_an_error_shows_the_fault(name: str, faul
     sdk, made = SDKS[name], all_faults()[fault]()
     whole = play(sdk, None, calls=made.row.answer == "tool_calls")
     assert (repr(shown(play(sdk, made).outcome)) == repr(shown(whole.outcome))) == (fault in UNHARMED)
+
+
+def test_a_failed_response_raises_nothing_and_tells_it_in_its_status() -> None:
+    failed = play(SDKS["openai-responses"], all_faults()["responses_status_failed"]()).outcome
+    assert (failed.status, failed.error.code, failed.output, failed.output_text) == ("failed", "server_error", [], "")
 
 
 SPOT_CHECKED = ("http_401_revoked_key", "http_429_rate", "http_500", "http_503", "http_529_overloaded", "content_null", "usage_missing")

@@ -16,6 +16,11 @@ __all__ = ["BodyTooLarge", "ContextTooLong", "ModelGone", "OrphanToolCall", "Pro
 
 OWN_FAULT: Mapping[Shape, Best] = {"once": "needs_fallback", "always": "fatal"}
 """The request itself is refused: once by one provider, or each time by whoever gets it."""
+AZURE_FILTER: Json = {
+    "code": "ResponsibleAIPolicyViolation",
+    "content_filter_result": {"hate": {"filtered": False, "severity": "safe"}, "jailbreak": {"filtered": True, "detected": True}},
+}
+"""Azure's `innererror`: the filters, and which of them refused."""
 
 
 @register(
@@ -148,12 +153,18 @@ class OrphanToolCall(Answers):
     )
 )
 class PromptFiltered(Answers):
-    """The provider's safety system refuses the prompt."""
+    """The provider's safety system refuses the prompt; with `code="content_filter"` in Azure's form, which tells the filters."""
 
     status: int = 400
     message: str = "Your request was rejected as a result of our safety system."
     kind: str | None = "invalid_request_error"
     code: str | int | None = "content_policy_violation"
+
+    def payload(self, message: str) -> Json:
+        body = super().payload(message)
+        if self.code == "content_filter":
+            body["error"] |= {"status": self.status, "innererror": AZURE_FILTER}
+        return body
 
 
 @register(
