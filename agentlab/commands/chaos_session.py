@@ -210,6 +210,7 @@ class _Session:
     def _sum_up(self) -> None:
         sys.stdout.flush()
         self._teller.summary(
+            plan=self._scopes.plan.name,
             requests=sum(scope.conduct.requests for scope in self._scopes.all),
             seconds=self._scopes.now(),
             blows=self._scopes.blows,

@@ -18,6 +18,7 @@ _STYLES = {
     "saw": "red",
     "retried": "yellow",
     "recovered": "green",
+    "kept it": "yellow",
     "gave up": "bold red",
     "accepted": "bold red",
     "refused": "magenta",
@@ -45,8 +46,8 @@ class Teller:
         scope = f" ({entry.scope})" if entry.scope else ""
         self._print(f"chaos {entry.seconds:8.2f} s  {entry.point}{scope}: {entry.text}", _STYLES.get(entry.kind, ""))
 
-    def summary(self, *, requests: int, seconds: float, blows: Sequence[Blow], problems: Sequence[str]) -> None:
-        """What it came to."""
+    def summary(self, *, plan: str, requests: int, seconds: float, blows: Sequence[Blow], problems: Sequence[str]) -> None:
+        """What it came to; `plan` names what was to be broken at the end."""
         taken = Counter(blow.taken for blow in blows)
         if self._as_json:
             plain: dict[str, Any] = {"kind": "summary", "requests": requests, "seconds": round(seconds, 3), "broken": len(blows)}
@@ -55,12 +56,14 @@ class Teller:
         self._print("", "")
         connections = sum(1 for blow in blows if not blow.attempt)
         also = f", and {connections} connection{'s' if connections > 1 else ''}" if connections else ""
-        self._print(f"{requests} requests in {seconds:.1f} s, {len(blows) - connections} of them broken{also}.", "bold")
+        self._print(f"{requests} request{'' if requests == 1 else 's'} in {seconds:.1f} s, {len(blows) - connections} of them broken{also}.", "bold")
         for blow in blows:
             self._print(f"  {_story(blow)}", _STYLES.get(blow.taken, ""))
         if blows:
             told = ", ".join(f"{count} {word}" for word, count in sorted(taken.items()))
             self._print(f"How the app took it: {told}.", "bold")
+        elif requests and plan:
+            self._print(f"Nothing was broken: {plan} found nothing to act on in what the app asked for.", "yellow")
         elif requests:
             self._print("Nothing was broken; --faults and --mode say what to break.", "")
         else:

@@ -69,6 +69,7 @@ class Verdict:
     families: tuple[RollUp, ...]
     coverage: Coverage
     layers: tuple[Layer, ...]
+    """Empty where no agent says which layer answered, and no suite asks for any."""
     outcomes: dict[Outcome, int]
     """Cells by outcome; those of `exposure` are not among them."""
     exercised: int
@@ -170,6 +171,8 @@ def _layers(suites: Sequence[SuiteResults]) -> tuple[Layer, ...]:
         for cell in suite.cells:
             if is_exercised(cell):
                 answered.setdefault(cell.answered_by, []).append(cell)
+    if set(answered) == {"unknown"}:
+        return ()
     names = sorted(answered, key=lambda name: (order.index(name) if name in order else len(order), name))
     return tuple(_layer(name, answered[name], name in required) for name in names)
 

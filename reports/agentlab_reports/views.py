@@ -106,13 +106,14 @@ def _whole(value: float | None) -> str:
 def proof(verdict: Verdict) -> list[tuple[str, str]]:
     """What a clean run shows for itself."""
     ways = sum(1 for layer in verdict.layers if layer.judged and layer.name != "unknown")
+    layers = [("Layers that answered", str(ways))] if verdict.layers else []
     return [
         ("Cells exercised", f"{verdict.exercised:,}"),
         ("Different pairs of point and fault", f"{verdict.pairs:,}"),
         ("Applicable pairs covered", f"{verdict.coverage.covered:,} of {verdict.coverage.applicable:,}"),
         ("Ended in success", f"{verdict.outcomes.get('success', 0):,}"),
         ("Degraded, and said so", f"{verdict.outcomes.get('degraded_honest', 0):,}"),
-        ("Layers that answered", str(ways)),
+        *layers,
     ]
 
 

@@ -122,9 +122,9 @@ def _judged(watched: Watched, blows: Sequence[Blow]) -> tuple[Outcome, int, str]
             return "not_exercised", 2, "The port was shut; whether the app was refused cannot be seen from outside, unless its SDK says so."
         case "waiting":
             return "not_exercised", 2, "The app was still waiting when it was ended; what it would have done was not seen."
-        case "retried" | "gave up" if code:
-            return "crash", 7, f"The call was never answered, and the app ended with exit code {code}."
-    return "not_exercised", 2, "The call was never answered; what the app told its user then cannot be seen from outside."
+        case "retried" | "kept it" | "gave up" if code:
+            return "crash", 7, f"The call was never answered well, and the app ended with exit code {code}."
+    return "not_exercised", 2, "The call was never answered well; what the app told its user then cannot be seen from outside."
 
 
 def _spans(blows: Sequence[Blow], end: float) -> list[Span]:

@@ -141,7 +141,7 @@ def test_a_fault_of_ones_own_is_made_too(tmp_path: Path, monkeypatch: pytest.Mon
     asks = textwrap.dedent(RAW).replace("range(2)", "range(1)")
     done = chaos("--script", ORDER, "--faults", "gateway_maintenance", "--", sys.executable, "-c", asks, ASK=json.dumps(ASK))
     assert done.stdout == "200\n", done.stderr
-    assert "openai.chat.1  gateway_maintenance: 200: gave up" in done.stderr
+    assert "openai.chat.1  gateway_maintenance: 200: kept it" in done.stderr
 
 
 TLS_CLIENT = """
@@ -244,11 +244,36 @@ def test_the_results_are_rendered_by_agentlab_report(tmp_path: Path) -> None:
     [header, cell] = [json.loads(line) for line in results.read_text().splitlines()]
     assert header["extra"] == {"kind": "conformance", "time": "real"}
     assert (cell["id"], cell["outcome"]) == ("order[openai.chat.1-http_401_revoked_key]", "crash")
-    assert cell["why"] == "The call was never answered, and the app ended with exit code 1."
+    assert cell["why"] == "The call was never answered well, and the app ended with exit code 1."
     with pytest.raises(SystemExit) as ended:
         cli.main(["report", str(results), "-o", str(page)])
     assert ended.value.code == 0
-    assert "http_401_revoked_key" in page.read_text()
+    text = page.read_text()
+    assert "http_401_revoked_key" in text
+    assert "nknown" not in text, "nobody outside can tell which layer of the app answered"
+
+
+STREAM = """
+import http.client, json, os, urllib.parse
+base = urllib.parse.urlsplit(os.environ["OPENAI_BASE_URL"])
+connection = http.client.HTTPConnection(base.hostname, base.port)
+connection.request("POST", base.path + "/chat/completions", os.environ["ASK"], {"authorization": "Bearer k"})
+print(connection.getresponse().read().count(b"total_tokens"))
+"""
+
+
+@pytest.mark.parametrize("fault", ["usage_missing", "usage_zero", "usage_bogus", "stream_usage_missing"])
+def test_a_stream_that_tells_no_usage_cannot_be_struck_in_it(fault: str, tmp_path: Path) -> None:
+    results, app = tmp_path / "results.jsonl", (sys.executable, "-c", STREAM)
+    options = ["--script", ORDER, "--faults", fault, "-o", str(results), "--"]
+    untold = chaos(*options, *app, ASK=json.dumps(ASK | {"stream": True}))
+    assert untold.stdout == "0\n"
+    assert "1 request in" in untold.stderr
+    assert f"Nothing was broken: {fault} found nothing to act on in what the app asked for." in untold.stderr
+    assert len(results.read_text().splitlines()) == 1, "a header alone"
+    told = chaos(*options, *app, ASK=json.dumps(ASK | {"stream": True, "stream_options": {"include_usage": True}}))
+    assert told.stdout == ("0\n" if "missing" in fault else "1\n")
+    assert f"openai.chat.1  {fault}: 200: kept it" in told.stderr
 
 
 def test_switches_while_it_runs(server: Running) -> None:

@@ -76,6 +76,12 @@ def test_the_first_screen_answers_without_script(page: str) -> None:
     assert text.index(DONT_SHIP) < text.index("What changed") < text.index("Cells in detail")
 
 
+def test_layers_are_not_spoken_of_where_no_agent_names_its_own(page: str) -> None:
+    assert "Which layer answered where" in Page(page).text
+    untold = Page(rendered([suite([cell(answered_by="unknown"), control(answered_by="unknown")])])).text
+    assert not {"layer", "Layer", "Answered by", "unknown"} & set(re.findall("layer|Layer|Answered by|unknown", untold))
+
+
 def test_a_panel_says_everything_about_its_cell(page: str) -> None:
     text = Page(page).text
     for words in (

@@ -10,9 +10,10 @@ from agentlab_faults.journal import Answered, Event, FaultStruck, Requested
 
 __all__ = ["Blow", "Conduct", "Entry", "Taken"]
 
-Taken = Literal["recovered", "retried", "gave up", "waiting", "accepted", "not known"]
-"""A later attempt at the call was answered well; it was tried again, and not (yet) answered; it was not tried again; its answer is still on
-its way; the app went on with a server that nobody vouches for; it cannot be seen whether the app met it."""
+Taken = Literal["recovered", "retried", "kept it", "gave up", "waiting", "accepted", "not known"]
+"""A later attempt at the call was answered well; it was tried again, and not (yet) answered; it was not tried again after a spoiled answer
+with status 200; nor after anything else; its answer is still on its way; the app went on with a server that nobody vouches for; it cannot be
+seen whether the app met it."""
 
 _ENDS = {"broken": "connection broken", "abandoned": "the app hung up", "timeout": "the app hung up"}
 
@@ -23,7 +24,7 @@ class Entry:
 
     seconds: float
     scope: str
-    kind: Literal["broke", "saw", "retried", "recovered", "gave up", "refused", "note"]
+    kind: Literal["broke", "saw", "retried", "recovered", "kept it", "gave up", "refused", "note"]
     point: str
     text: str
     fault: str = ""
@@ -47,6 +48,8 @@ class Blow:
     retry_after: float | None = None
     """Seconds that it was told to wait."""
     ended: float | None = None
+    spoiled: bool = False
+    """What the app got is a whole answer with status 200."""
     hung_up: bool = False
     """The app closed the connection before the answer was complete."""
     retried_after: float | None = None
@@ -66,7 +69,9 @@ class Blow:
             return "recovered"
         if self.retried_after is not None:
             return "retried"
-        return "waiting" if self.ended is None else "gave up"
+        if self.ended is None:
+            return "waiting"
+        return "kept it" if self.spoiled else "gave up"
 
     def as_dict(self) -> dict[str, Any]:
         """As plain data, times rounded to milliseconds."""
@@ -94,7 +99,7 @@ class Conduct:
             case Requested():
                 self.requests += 1
                 yield from self._asked_again(event)
-            case FaultStruck():
+            case FaultStruck(changed=True):
                 blow = Blow(self.scope, event.point, event.attempt, event.fault, event.seconds)
                 self.blows.append(blow)
                 self._open.setdefault(event.point, []).append(blow)
@@ -118,8 +123,11 @@ class Conduct:
     def finish(self, seconds: float) -> Iterator[Entry]:
         """What is left to say at the end."""
         for blow in self.blows:
-            if blow.taken == "gave up":
-                yield Entry(seconds, self.scope, "gave up", blow.point, f"never tried again after {blow.fault}", blow.fault)
+            match blow.taken:
+                case "gave up":
+                    yield Entry(seconds, self.scope, "gave up", blow.point, f"never tried again after {blow.fault}", blow.fault)
+                case "kept it":
+                    yield Entry(seconds, self.scope, "kept it", blow.point, f"kept what {blow.fault} made of its answer", blow.fault)
 
     def _asked_again(self, event: Requested) -> Iterator[Entry]:
         for blow in self._met:
@@ -160,6 +168,7 @@ class Conduct:
         lasted = event.seconds - blow.at
         blow.ended, blow.retry_after, blow.hung_up = event.seconds, event.retry_after, event.end in {"abandoned", "timeout"}
         told = f", Retry-After {event.retry_after:g} s" if event.retry_after else ""
+        blow.spoiled = event.end == "delivered" and event.status == 200
         blow.saw = f"{event.status}{told}" if event.end == "delivered" else f"{_ENDS[event.end]} after {lasted:.2f} s"
         yield self._entry(event, "saw", event.point, f"the app got {blow.saw}" if event.end != "abandoned" else blow.saw, blow.fault)
 
