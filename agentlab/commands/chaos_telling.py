@@ -56,7 +56,8 @@ class Teller:
         self._print("", "")
         connections = sum(1 for blow in blows if not blow.attempt)
         also = f", and {connections} connection{'s' if connections > 1 else ''}" if connections else ""
-        self._print(f"{requests} request{'' if requests == 1 else 's'} in {seconds:.1f} s, {len(blows) - connections} of them broken{also}.", "bold")
+        asked = "1 request" if requests == 1 else f"{requests} requests"
+        self._print(f"{asked} in {seconds:.1f} s, {len(blows) - connections} of them broken{also}.", "bold")
         for blow in blows:
             self._print(f"  {_story(blow)}", _STYLES.get(blow.taken, ""))
         if blows:

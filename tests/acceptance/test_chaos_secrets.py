@@ -1,4 +1,4 @@
-"""Twenty secrets, planted wherever traffic can carry one, are in nothing that chaos writes or tells."""
+"""Twenty secrets, planted wherever traffic can carry one, are in nothing that chaos writes or tells, over TLS or without."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from agentlab_reports import evaluate, read_results, render_html
 
 PLACES = (
     "authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "x-auth-token", "proxy-authorization",
@@ -102,20 +103,25 @@ def chaos(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_twenty_planted_secrets_are_nowhere(provider: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("tls", [(), ("--tls",)], ids=["plain", "tls"])
+def test_twenty_planted_secrets_are_nowhere(tls: tuple[str, ...], provider: str, tmp_path: Path) -> None:
     assert len(set(SECRETS.values())) == 20
     (tmp_path / "client.py").write_text(CLIENT)
     log: list[str] = []
-    recorded = chaos(tmp_path, "--upstream", provider, "--record", "tape.jsonl", "-o", "live.jsonl")
+    recorded = chaos(tmp_path, *tls, "--upstream", provider, "--record", "tape.jsonl", "-o", "live.jsonl")
     assert recorded.returncode == 0, recorded.stderr
     (tmp_path / "live_told.json").write_bytes((tmp_path / "told.json").read_bytes())
     log += [recorded.stdout, recorded.stderr]
-    for number, options in enumerate((["--faults", "http_500"], ["--faults", "*_json*", "--json"], ["--mode", "flaky-network"])):
-        replayed = chaos(tmp_path, "--replay", "tape.jsonl", "-o", f"replayed{number}.jsonl", *options)
+    runs = (["--faults", "http_500"], ["--faults", "*_json*", "--json"], ["--mode", "flaky-network"])
+    for number, options in enumerate([["--faults", "net_tls_*,http_503"]] if tls else runs):
+        replayed = chaos(tmp_path, *tls, "--replay", "tape.jsonl", "-o", f"replayed{number}.jsonl", *options)
         assert replayed.returncode == 0, replayed.stderr
         log += [replayed.stdout, replayed.stderr]
+    for name in ("live", "replayed0"):
+        [results] = read_results(tmp_path / f"{name}.jsonl")
+        (tmp_path / f"{name}.html").write_text(render_html([results], evaluate([results])))
     written = {path.name: path.read_text() for path in tmp_path.iterdir() if path.name != "client.py"}
-    assert {"tape.jsonl", "live.jsonl", "replayed0.jsonl", "told.json", "live_told.json"} <= set(written)
+    assert {"tape.jsonl", "live.jsonl", "live.html", "replayed0.jsonl", "told.json", "live_told.json"} <= set(written)
     assert written["tape.jsonl"].count("[secret]") >= 20
     assert written["tape.jsonl"].count('"kind":"take"') == 3
     assert "3 requests in" in recorded.stderr

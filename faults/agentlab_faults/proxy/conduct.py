@@ -12,8 +12,8 @@ __all__ = ["Blow", "Conduct", "Entry", "Taken"]
 
 Taken = Literal["recovered", "retried", "kept it", "gave up", "waiting", "accepted", "not known"]
 """A later attempt at the call was answered well; it was tried again, and not (yet) answered; it was not tried again after a spoiled answer
-with status 200; nor after anything else; its answer is still on its way; the app went on with a server that nobody vouches for; it cannot be
-seen whether the app met it."""
+with status 200; nor after anything else; its answer is still on its way; the app went on with a server that nobody vouches for; it cannot
+be seen whether the app met it."""
 
 _ENDS = {"broken": "connection broken", "abandoned": "the app hung up", "timeout": "the app hung up"}
 
