@@ -277,7 +277,7 @@ class Agent:
         turn.used, turn.succeeded, turn.questioned = set(progress.used), set(progress.succeeded), set(progress.questioned)
         turn.observed, turn.decisions = dict(progress.observed), dict(progress.decisions)
         turn.plan = progress.plan
-        turn.history.reopen(progress.late)
+        turn.history.reopen(progress.again)
         turn.seen = Counter()
         return turn
 

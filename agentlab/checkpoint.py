@@ -43,7 +43,7 @@ class Progress:
     questioned: list[str]
     waiting: ApprovalRequest | None = None
     plan: PlanState | None = None
-    late: list[str] = field(default_factory=list)
+    again: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +76,7 @@ def progress_of(turn: Turn, stood_at: int, waiting: ApprovalRequest | None = Non
         questioned=sorted(turn.questioned),
         waiting=waiting,
         plan=turn.plan,
-        late=sorted(turn.late),
+        again=sorted(turn.again),
     )
 
 

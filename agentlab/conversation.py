@@ -6,7 +6,7 @@ import asyncio
 import re
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from agentlab.bounds import Deadline
@@ -49,8 +49,10 @@ class Conversation:
         self._owner = uuid.uuid4().hex
         self._version = 0
         """The version that the store holds, as far as is known."""
-        self._known = conversation is None or store is None
+        self._known = self.effects.past_known = conversation is None or store is None
         """Whether what the store holds was read."""
+        self._apart = 0
+        """Where the part of the history begins that is not the store's, while it is not known what that holds."""
         self._kept = False
         """Whether the last save arrived."""
         self._writing = asyncio.Lock()
@@ -60,20 +62,23 @@ class Conversation:
     async def begin(self, text: str, turn: Turn) -> None:
         """A user's turn begins: its text joins the history."""
         self._unfinished = None
-        if not self._known:
-            await self._read(turn)
+        await self._look(turn)
+        stood_at = len(self.history)
         try:
             await self._begun(text, turn)
         except TakenOverError:  # another worker has answered turns meanwhile
-            self._known = False
-            await self._read(turn)
-            if self._known:
-                await self._begun(text, turn)
+            self.history.rollback(stood_at)
+            self._known, self.effects.past_known, self._apart = False, False, stood_at
+            await self._look(turn)
+            await self._begun(text, turn)
 
     async def claim(self, handle: str, deadline: Deadline) -> Progress:
         """The unfinished turn that the handle names, and it is not named any more. Raises ResumeRefusedError."""
-        known = self._unfinished if self._unfinished is not None and self._unfinished.handle == handle else None
-        progress = known.progress if known else await self._fetched(handle, deadline)
+        if self._unfinished is not None and self._unfinished.handle == handle:
+            await self._read(deadline)
+            progress = self._unfinished.progress
+        else:
+            progress = await self._fetched(handle, deadline)
         self._unfinished = None
         self.history.rollback(progress.stood_at)
         return progress
@@ -85,6 +90,7 @@ class Conversation:
         async with self._writing:  # steps of a plan end side by side: what is written last is the newest
             self._kept = False
             if not self._known:
+                turn.without.setdefault("checkpoints", "What the store of checkpoints holds could not be read")
                 return
             try:
                 self._version = await self._written(self._text(progress), turn.deadline)
@@ -117,20 +123,40 @@ class Conversation:
         self.history.close(CUT)
         self.history.add_user(text)
         self.effects.new_turn()
-        turn.first = self.effects.turn == 1
+        turn.first = self.effects.turn == 1 and self.effects.past_known
         await turn.save()
 
-    async def _read(self, turn: Turn) -> None:
-        """Take over what the store holds. Raises ResumeRefusedError if it is no checkpoint of this agent's."""
-        assert self._store is not None  # noqa: S101  # for the type checkers: without a store nothing is unknown
+    async def _look(self, turn: Turn) -> None:
+        away = await self._read(turn.deadline)
+        if away:
+            turn.without["checkpoints"] = away
+
+    async def _read(self, deadline: Deadline) -> str:
+        """Take over what the store holds, if that is not known; what was said meanwhile comes after it. Why the store is away, if it is.
+
+        Raises ResumeRefusedError if it holds no checkpoint of this agent's.
+        """
+        if self._known or self._store is None:
+            return ""
         try:
-            found = await self._store.load(self._key(self.id), turn.deadline)
+            found = await self._store.load(self._key(self.id), deadline)
         except StoreAwayError as away:
-            turn.without["checkpoints"] = str(away)
-            return
-        self._known = True
+            return str(away)
+        self._known = self.effects.past_known = True
         if found is not None:
-            self._adopt(decode(found.value, agent=self._agent, conversation=self.id), found.version)
+            self._join(decode(found.value, agent=self._agent, conversation=self.id), found.version)
+        return ""
+
+    def _join(self, checkpoint: Checkpoint, version: int) -> None:
+        """What was said while the store was away comes after what it holds."""
+        before, meanwhile = len(self.history), self.history.kept.messages[self._apart :]
+        self._adopt(checkpoint, version)
+        ids = self.history.extend(meanwhile)
+        self.effects.turn += sum(message["role"] == "user" for message in meanwhile)
+        if self._unfinished is not None:
+            progress = self._unfinished.progress
+            stood_at, again = progress.stood_at + len(self.history) - before, [ids.get(call_id, call_id) for call_id in progress.again]
+            self._unfinished = replace(self._unfinished, progress=replace(progress, stood_at=stood_at, again=again))
 
     async def _fetched(self, handle: str, deadline: Deadline) -> Progress:
         named = HANDLE.fullmatch(handle)
@@ -156,7 +182,7 @@ class Conversation:
                 f"The checkpoint of conversation {checkpoint.conversation} cannot be used: it holds {error}."
             ) from None
         self.id = self.effects.run = checkpoint.conversation
-        self.effects.turn, self.effects.known = checkpoint.turn, list(checkpoint.effects)
+        self.effects.turn, self.effects.known, self.effects.past_known = checkpoint.turn, list(checkpoint.effects), True
         self._version, self._known = version, True
 
     async def _written(self, text: str, deadline: Deadline) -> int:

@@ -47,6 +47,8 @@ class Effects:
     run: str
     turn: int = 0
     known: list[Effect] = field(default_factory=list)
+    past_known: bool = True
+    """Whether `known` has all that the conversation did before. If not, no key can be told from one that was used: nothing may be begun."""
 
     def new_turn(self) -> None:
         """A new user's turn begins: what was confirmed before may be asked for again."""
@@ -79,7 +81,7 @@ class Effects:
     @property
     def none_ever(self) -> bool:
         """Whether it is certain that nothing was changed in the whole conversation."""
-        return all(known.state in {"asked", "refused"} for known in self.known)
+        return self.past_known and all(known.state in {"asked", "refused"} for known in self.known)
 
     @property
     def this_turn(self) -> tuple[Effect, ...]:

@@ -96,9 +96,7 @@ class History:
         last = self._last("assistant")
         answered = {message["tool_call_id"] for message in self._messages[last:] if message["role"] == "tool"}
         calls = self._messages[last].get("tool_calls", ()) if self._messages else ()
-        return [
-            StoredCall(call["id"], call["function"]["name"], call["function"]["arguments"]) for call in calls if call["id"] not in answered
-        ]
+        return [_call_of(call) for call in calls if call["id"] not in answered]
 
     def reopen(self, call_ids: Collection[str]) -> None:
         """Take the results of these calls of the last answer back: they are to be made again."""
@@ -116,6 +114,20 @@ class History:
         for message in kept.messages:
             _check(message, calls)
         self._messages, self._minted = list(kept.messages), kept.minted
+
+    def extend(self, messages: Sequence[Message]) -> dict[str, str]:
+        """Go on with another history's messages. What its calls are called here, by their ids there; results without a call are left."""
+        ids: dict[str, str] = {}
+        for message in messages:
+            if message["role"] == "tool" and message["tool_call_id"] in ids:
+                self.add_result(ids[message["tool_call_id"]], message["content"], failed=message.get("failed", False))
+            elif message["role"] == "user":
+                self.add_user(message["content"])
+            elif message["role"] == "assistant":
+                calls = [_call_of(call) for call in message.get("tool_calls", ())]
+                stored = self.add_assistant(message["content"] or "", calls, private=message.get("private"))
+                ids |= {call.id: kept.id for call, kept in zip(calls, stored, strict=True)}
+        return ids
 
     def rollback(self, length: int) -> None:
         """Forget everything after the first `length` messages."""
@@ -140,6 +152,10 @@ class History:
 
     def _ids(self) -> list[str]:
         return [call["id"] for message in self._messages for call in message.get("tool_calls", ())]
+
+
+def _call_of(call: Message) -> StoredCall:
+    return StoredCall(call["id"], call["function"]["name"], call["function"]["arguments"], call.get("private"))
 
 
 def _shortened(message: Message) -> Message:

@@ -155,8 +155,8 @@ class React:
         for call, plan in zip(stored, planned, strict=True):
             found = turn.observed.pop(call.id)
             turn.history.add_result(call.id, found.text, failed=bool(found.error))
-            if found.late:
-                turn.late.add(call.id)
+            if found.again:
+                turn.again.add(call.id)
             step.actions.append(Action(plan.call.name, plan.arguments, found.text, found.error, found.seconds, found.by))
             turn.tell(ToolReturned(plan.call.name, found.error, found.seconds, turn.spending.steps))
         await turn.save()

@@ -26,6 +26,7 @@ from agentlab.turn import FailedCall, Observation, Turn
 
 __all__ = ["Planned", "Toolbox"]
 
+UNSURE = "was not run: what was done earlier in this conversation cannot be read just now, so that it might be done twice"
 LONGEST_PROBLEM = 2_000
 """Characters of a refusal, or of what is wrong with arguments, that reach the model."""
 
@@ -145,6 +146,9 @@ class Toolbox:
     async def _withheld(self, call_id: str, tool: Tool, planned: Planned, turn: Turn) -> Observation | None:
         """What the model is told instead of a result, if the call is not to be run: it was made before, or somebody refused it."""
         turn.used.add(tool.name)
+        if tool.writes and not turn.effects.past_known:
+            turn.failed[planned.signature] = FailedCall(tool.name, why := f"{tool.name} {UNSURE}")
+            return Observation(json.dumps({"error": f"{why}. Say so; do not make the call again now."}), why, again=True)
         told = _doubt(tool, planned, turn)
         if told or not tool.needs_approval(planned.arguments):
             return Observation(told) if told else None
@@ -218,7 +222,7 @@ class Toolbox:
         turn.failed[planned.signature] = FailedCall(name, failure.sentence, failure.out_of_time)
         if name in self.broken:
             turn.withdrawn[name] = failure.sentence
-        return Observation(json.dumps({"error": failure.sentence}), failure.sentence, late=failure.out_of_time)
+        return Observation(json.dumps({"error": failure.sentence}), failure.sentence, again=failure.out_of_time)
 
     def _open(self, tool: Tool) -> bool:
         return self._runners[tool.name].breaker.state == "open"

@@ -18,6 +18,9 @@ from agentlab.result import Step
 __all__ = ["FailedCall", "Observation", "Turn"]
 
 
+UNREAD = "What was said and done earlier in this conversation cannot be read just now. Do not guess at it; say so where it matters."
+
+
 @dataclass(frozen=True, slots=True)
 class FailedCall:
     """A call that failed for good: its tool, and why; `late` if what ended it was the turn's time."""
@@ -37,8 +40,8 @@ class Observation:
     by: str = ""
     refused: bool = False
     """The tool, or a person, said no: nothing was done."""
-    late: bool = False
-    """What ended the call was the turn's time."""
+    again: bool = False
+    """The call was cut by the turn's time, or withheld: a resumed turn makes it again."""
 
 
 async def _nowhere() -> None:
@@ -77,8 +80,8 @@ class Turn:
     """Tools that were run in this turn, however it ended."""
     succeeded: set[str] = field(default_factory=set)
     """Tools that gave a result in this turn."""
-    late: set[str] = field(default_factory=set)
-    """Calls that the turn's time ended, by their ids: a resumed turn makes them again."""
+    again: set[str] = field(default_factory=set)
+    """Calls that a resumed turn makes again, by their ids."""
     observed: dict[str, Observation] = field(default_factory=dict)
     """What came of calls of the answer that is being acted on, by their ids: they are not run again."""
     plan: PlanState | None = None
@@ -117,7 +120,7 @@ class Turn:
 
     def system(self, instructions: str) -> str:
         """The instructions with this turn's context."""
-        return f"{instructions}\n\n{self.context}" if self.context else instructions
+        return "\n\n".join(filter(None, (instructions, "" if self.effects.past_known else UNREAD, self.context)))
 
     @property
     def usage(self) -> Usage:
