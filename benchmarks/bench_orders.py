@@ -53,9 +53,15 @@ Read it as what the defaults of a twenty-line agent do, not as a ranking: each f
   delivered twice. No framework sends an idempotency key by itself; the reference runtime does.
 - **Failed cleanly** is a limit that the framework documents, such as `MaxTurnsExceeded`.
 
-Tried besides: openai-agents over the Responses API, its default (its tools are seen and broken alike), and its `MCPServerStreamableHttp`
-and `MCPServerStdio`, whose requests and tools are seen as [MCP](agents.md#mcp). Not tried: pydantic-ai's `MCPToolset`, which wants
-fastmcp, and langchain-mcp-adapters.
+Tried besides: openai-agents over the Responses API, its default (its tools are seen and broken alike). Frameworks' own MCP clients, whose
+requests and tools are seen as [MCP](agents.md#mcp), over streamable HTTP and stdio:
+
+| client | over | a tool's error | a server that cannot be reached |
+|---|---|---|---|
+| openai-agents' `MCPServerStreamableHttp`, `MCPServerStdio` | mcp 2 | told to the model, which calls again | the run raises |
+| pydantic-ai's `MCPToolset` | fastmcp 4, mcp 2 | told to the model, which calls again | the run raises |
+
+Not tried: langchain-mcp-adapters, which wants mcp 1.
 
 An agent is made by its factory in each cell. What the lab does with each kind of agent: [agents](agents.md).
 """

@@ -8,6 +8,7 @@ from typing import Any
 from agents import Agent as OpenAIAgent
 from agents import OpenAIChatCompletionsModel, OpenAIResponsesModel, Runner, function_tool
 from agents.mcp import MCPServerStdio, MCPServerStreamableHttp
+from fastmcp.client.transports import StdioTransport
 from langchain.agents import create_agent
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
@@ -16,6 +17,7 @@ from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
 from openai import AsyncOpenAI
 from pydantic_ai import Agent as PydanticAgent
+from pydantic_ai.mcp import MCPToolset
 
 __all__ = [
     "langchain",
@@ -25,7 +27,12 @@ __all__ = [
     "openai_agents_mcp_stdio",
     "openai_agents_responses",
     "pydantic_ai",
+    "pydantic_ai_mcp_http",
+    "pydantic_ai_mcp_stdio",
 ]
+
+URL = "https://mcp.shop.example/mcp"
+COMMAND, ARGUMENTS = "python", ["no_such_server.py"]
 
 
 def lookup_order(id: str) -> dict[str, Any]:  # noqa: A002 - the name that the model sees
@@ -70,12 +77,21 @@ def langgraph() -> Any:
 
 def openai_agents_mcp_http() -> Any:
     """Its tools are an MCP server's, over streamable HTTP."""
-    return _asking_over(lambda: MCPServerStreamableHttp({"url": "https://mcp.shop.example/mcp"}))
+    return _asking_over(lambda: MCPServerStreamableHttp({"url": URL}))
 
 
 def openai_agents_mcp_stdio() -> Any:
     """The same over stdio: the lab answers, and no process is started."""
-    return _asking_over(lambda: MCPServerStdio({"command": "python", "args": ["no_such_server.py"]}))
+    return _asking_over(lambda: MCPServerStdio({"command": COMMAND, "args": ARGUMENTS}))
+
+
+def pydantic_ai_mcp_http() -> Any:
+    """Over pydantic-ai's client, which is fastmcp's."""
+    return PydanticAgent("openai-chat:gpt-4o-mini", toolsets=[MCPToolset(URL)])
+
+
+def pydantic_ai_mcp_stdio() -> Any:
+    return PydanticAgent("openai-chat:gpt-4o-mini", toolsets=[MCPToolset(StdioTransport(COMMAND, ARGUMENTS))])
 
 
 def _asking_over(server: Callable[[], Any]) -> Any:

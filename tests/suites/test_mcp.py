@@ -66,11 +66,12 @@ def test_a_tool_of_a_server_must_be_declared(tmp_path: Path) -> None:
         load_suite(path)
 
 
+@pytest.mark.parametrize("framework", ["openai_agents", "pydantic_ai"])
 @pytest.mark.parametrize(("transport", "unreachable"), [("http", "mcp_connect_error"), ("stdio", "mcp_stdio_missing_binary")])
-def test_openai_agents_own_mcp_servers_are_seen_and_broken(transport: str, unreachable: str, tmp_path: Path) -> None:
+def test_a_frameworks_own_mcp_servers_are_seen_and_broken(framework: str, transport: str, unreachable: str, tmp_path: Path) -> None:
     suite = tmp_path / "shop.suite.yaml"
-    suite.write_text(EXAMPLE.read_text().replace("at: mcp.shop.example", "at: '*'"))
-    ready = prepare(load_suite(suite), load_agent(f"framework_shop.py:openai_agents_mcp_{transport}", folder=Path(__file__).parent))
+    suite.write_text(EXAMPLE.read_text().replace("at: mcp.shop.example", "at: '*'").replace('"mcp_*"', '"mcp_*", "tool_*"'))
+    ready = prepare(load_suite(suite), load_agent(f"framework_shop.py:{framework}_mcp_{transport}", folder=Path(__file__).parent))
     found = discover(ready)
     assert [one.failure for one in found] == [""]
     seen = {point.name for point in found[0].points}
@@ -78,5 +79,7 @@ def test_openai_agents_own_mcp_servers_are_seen_and_broken(transport: str, unrea
     cells = {cell.id: cell for cell in cells_of(ready, found)}
     line = play_cell(cells["order_total[mcp.lookup_order.1-mcp_is_error]"], ready.agent).line
     assert (line.outcome, line.seen) == ("success", 1), "the error is shown to the model, which calls again"
+    line = play_cell(cells["order_total[tool.lookup_order.1-tool_exception]"], ready.agent).line
+    assert (line.outcome, line.seen) == ("success", 1), "so is a tool's own, which its server tells"
     line = play_cell(cells[f"order_total[mcp.initialize.1-{unreachable}]"], ready.agent).line
     assert (line.outcome, line.seen) == ("crash", 1)
