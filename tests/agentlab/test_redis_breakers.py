@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import sys
+import time
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import fakeredis
@@ -26,6 +30,17 @@ from .telemetry_capture import Told, told
 __all__ = ["told"]
 
 WORKERS = 3
+SAID = {"role": "assistant", "content": "Back."}
+GOOD = json.dumps(
+    {
+        "id": "1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "fleet",
+        "choices": [{"index": 0, "message": SAID, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
+    }
+).encode()
 
 
 def workers(server: fakeredis.FakeServer, number: int = WORKERS, **policy: Any) -> list[Breaker]:
@@ -250,6 +265,61 @@ async def test_a_real_server_admits_one_probe_of_twenty_and_frees_a_dead_workers
     assert not await refused(fleet[7])
     for client in clients:
         await client.aclose()
+
+
+@dataclass
+class Provider:
+    """A provider on loopback that can be dead: how many it was asked by, and by how many at once at most."""
+
+    dead: bool = True
+    asked: int = 0
+    at_once: int = 0
+    most: int = 0
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]))
+        self.asked, self.at_once = self.asked + 1, self.at_once + 1
+        self.most = max(self.most, self.at_once)
+        await asyncio.sleep(0)
+        body = b"{}" if self.dead else GOOD
+        status = b"503 Service Unavailable" if self.dead else b"200 OK"
+        self.at_once -= 1
+        head = b"HTTP/1.1 %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % (status, len(body))
+        writer.write(head + body)
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_two_workers_on_a_real_server_send_a_dead_provider_probes_one_at_a_time(valkey: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    provider, reset = Provider(), 0.2
+    async with await asyncio.start_server(provider, "127.0.0.1", 0) as server, contextlib.AsyncExitStack() as stack:
+        model = Model(name="fleet", base_url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
+        clients = [redis.asyncio.Redis(host="127.0.0.1", port=valkey) for _ in range(2)]
+        for client in clients:
+            stack.push_async_callback(client.aclose)
+        fleet = [await stack.enter_async_context(worker(client, model, reset)) for client in clients]
+
+        async def all_ask() -> set[str]:
+            return {reply.answered_by for reply in await asyncio.gather(*(agent.new_conversation()("Hello") for agent in fleet))}
+
+        await fleet[0]("Hello")
+        opened, provider.asked, provider.most = time.monotonic(), 0, 0
+        while provider.asked < 3:
+            assert await all_ask() == {"safety_net"}
+        assert (provider.most, provider.asked) == (1, 3)
+        assert provider.asked <= (time.monotonic() - opened) / reset
+        provider.dead = False
+        async with asyncio.timeout(10):
+            while await all_ask() != {"full"}:
+                pass
+
+
+def worker(client: redis.asyncio.Redis, model: Model, reset: float) -> Agent:
+    policy = BreakerPolicy(failures=1, reset=reset, shared=RedisBreakers(client, timeout=5))
+    return Agent("helper", instructions="", models=[model], model_breaker=policy)
 
 
 def test_redis_needs_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:

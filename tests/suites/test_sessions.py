@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import fakeredis
 import openai
 import pytest
 from agentlab_reports import SuiteResults, evaluate, render_html
@@ -17,7 +20,7 @@ from agentlab_suites.load import load_suite
 from agentlab_suites.plan import Discovered, Prepared, cells_of, discover, prepare
 from agentlab_suites.problems import BadSuite
 
-from agentlab import Agent, Model, tool
+from agentlab import Agent, BreakerPolicy, Model, RedisBreakers, Reply, tool
 
 SUITE = """\
 version: 1
@@ -49,9 +52,22 @@ async def look(order: str) -> dict[str, Any]:
     raise NotImplementedError
 
 
-def ours() -> Agent:
+def ours(shared: RedisBreakers | None = None) -> Agent:
     models = [Model(name="first"), Model(name="second", base_url=FALLBACK, limit_field="max_tokens")]
-    return Agent("orders", instructions="Use the tools.", models=models, tools=[look])
+    policy = BreakerPolicy(shared=shared)
+    return Agent("orders", instructions="Use the tools.", models=models, tools=[look], model_breaker=policy)
+
+
+class Fleet:
+    """Two workers of one service, which share their breakers through one Redis; whoever arrives goes to the next one."""
+
+    def __init__(self) -> None:
+        server = fakeredis.FakeServer()
+        workers = [ours(RedisBreakers(fakeredis.FakeAsyncRedis(server=server))) for _ in range(2)]
+        self._next = itertools.cycle(workers)
+
+    async def __call__(self, text: str) -> Reply:
+        return await next(self._next).new_conversation()(text)
 
 
 def forgetful(fine: int = 1_000) -> Callable[[str], Any]:
@@ -123,6 +139,22 @@ def test_after_opening_only_probes_reach_the_dead_provider_one_at_a_time_and_it_
     strip = [(span.label, span.status) for span in cell.timeline if span.kind == "breaker"]
     assert strip[:3] == [("llm:first", "closed"), ("llm:first", "open"), ("llm:first", "half_open")]
     assert strip[-1] == ("llm:first", "closed")
+
+
+def test_two_workers_on_one_redis_share_what_they_know_of_a_dead_provider(session: Session) -> None:
+    """Five virtual minutes without the first provider; each 20 s one user arrives at each worker, at the same moment."""
+    moments = ", ".join(f"{20 * n}s, {20 * n}s" for n in range(23))
+    suite = SUITE.replace("{every: 5s, count: 40}", f"[{moments}]").replace("from: 20s, to: 140s", "from: 1m, to: 6m")
+    cell = session.play(suite, Fleet)["orders[first-away]"]
+    assert (cell.outcome, cell.passed, len(cell.runs)) == ("success", True, 46)
+    assert set(codes(cell)) == {"outage_conduct"}
+    told = re.search(
+        r"(\d+) requests reached api.openai.com, (\d+) of them probes, 1 at a time at most; (\S+) s after", codes(cell)["outage_conduct"]
+    )
+    assert told is not None
+    assert int(told[1]) == int(told[2]) <= 300 / 30
+    assert 0 <= float(told[3]) <= 30.0
+    assert {run.outcome for run in cell.runs} == {"success"}
 
 
 def test_an_agent_that_forgets_is_told_that_it_went_on_asking(session: Session) -> None:
