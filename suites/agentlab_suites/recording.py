@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from agentlab_reports import Verdict, evaluate, read_results, render_html, summary, write_results
+from agentlab_reports import Verdict, evaluate, render_html, summary, write_results
 from agentlab_reports.schema import CellLine, Header, SuiteResults
 
 from agentlab_suites.best import best_of
@@ -55,7 +55,7 @@ class Recorder:
         if self._growing is not None:
             self._growing.close()
         suites = [self._suite(header, session) for header in sorted(headers, key=lambda header: header.suite)]
-        baseline = read_results(self._settings.baseline) if self._settings.baseline else None
+        baseline = self._settings.baseline
         with _writing("results", self._settings.results):
             write_results(self._settings.results, suites)
         verdict = self.verdict = evaluate(suites, baseline)

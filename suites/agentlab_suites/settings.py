@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from agentlab_reports.schema import SuiteResults
+
     from agentlab_suites.plan import Shapes
 
 __all__ = ["Settings", "settings_of", "unwritable"]
@@ -27,7 +29,8 @@ class Settings:
     shapes: Shapes
     results: Path
     report: Path
-    baseline: Path | None
+    baseline: list[SuiteResults] | None
+    """Read before anything is written: its file may be the one that this run writes anew."""
     watchdog: float | None
 
 
@@ -39,8 +42,6 @@ def settings_of(config: pytest.Config) -> Settings:
     for name, path in (("results", results), ("report", report)):
         _refuse_unwritable(name, path)
     baseline = _path(config, "baseline")
-    if baseline is not None:
-        _refuse_unreadable(baseline)
     return Settings(
         agent=_text(config, "agent") or None,
         agent_folder=Path.cwd() if config.getoption("agentlab_agent") else config.rootpath,
@@ -49,7 +50,7 @@ def settings_of(config: pytest.Config) -> Settings:
         shapes=_shapes(config),
         results=results,
         report=report,
-        baseline=baseline,
+        baseline=None if baseline is None else _read(baseline),
         watchdog=_number(config, "watchdog", 30) or None,
     )
 
@@ -70,13 +71,13 @@ def _refuse_unwritable(name: str, path: Path) -> None:
         raise unwritable(name, path)
 
 
-def _refuse_unreadable(baseline: Path) -> None:
+def _read(baseline: Path) -> list[SuiteResults]:
     from agentlab_reports import ResultsError, read_results  # noqa: PLC0415 - only a run with a baseline needs it so early
 
     if not baseline.is_file():
         raise pytest.UsageError(f"--agentlab-baseline: there is no file {baseline}; name the results.jsonl of an earlier run.")
     try:
-        read_results(baseline)
+        return read_results(baseline)
     except ResultsError as error:
         raise pytest.UsageError(f"--agentlab-baseline: {error}") from error
 

@@ -161,6 +161,19 @@ def test_a_baseline_that_was_better_is_compared_with(shop: Any) -> None:
     assert result.ret == 1
 
 
+def test_the_last_run_is_a_baseline_though_its_file_is_written_anew(shop: Any) -> None:
+    """Read at the end, it would be this very run, and nothing would ever have got worse."""
+    only = ("faults: [http_503]", "allow: [success, degraded_honest]", "scenarios:")
+    suite = (shop.folder / "shop.suite.yaml").read_text()
+    shop.write("shop.suite.yaml", "\n".join(["version: 1", "agent: agent.py:build", *only, suite[suite.index("  greet:") :]]))
+    shop.edit("agent.py", "answer.raise_for_status()", "if not answer.is_success: return 'Good day, sorry, I could not do more.'")
+    assert shop.pytest("-q").ret == 0
+    shop.edit("agent.py", "Good day, sorry", "Sorry")
+    result = shop.pytest("-q", "--agentlab-baseline=.agentlab/last/results.jsonl")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*regressed greet?openai.chat.1-http_503?*"])
+
+
 def test_discovery_that_fails_is_one_item_and_the_rest_goes_on(shop: Any) -> None:
     shop.edit("shop.suite.yaml", "reply.contains: Good day", "reply.contains: Good night")
     result = shop.pytest("-q", "-k", "greet or control")
