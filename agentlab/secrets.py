@@ -10,8 +10,12 @@ __all__ = ["HIDDEN", "hide_secrets"]
 HIDDEN = "[secret]"
 _NAMES = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)(?:_|$)", re.IGNORECASE)
 _FORMS = re.compile(
-    r"\b(?:sk|rk|pk)-[A-Za-z0-9_\-]{12,}|\bAIza[A-Za-z0-9_\-]{20,}|\bgh[pousr]_[A-Za-z0-9]{20,}|\bAKIA[A-Z0-9]{12,}"
-    r"|(?<=[Bb]earer )[A-Za-z0-9._\-]{12,}|(?<=://)[^/\s@]+(?=@)"
+    r"\b(?=[Aeghprsx])(?:(?:sk|rk|pk)-[A-Za-z0-9_\-]{12,}|AIza[A-Za-z0-9_\-]{20,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}"
+    r"|(?:gsk|hf)_[A-Za-z0-9]{20,}|xox[abprs]-[A-Za-z0-9-]{10,}|A(?:KI|SI)A[A-Z0-9]{12,}"
+    r"|eyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]+)"
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----"
+    r"|(?<=[Bb]earer )[A-Za-z0-9._~+/=\-]{6,}|(?<=://)[^/\s@]+(?=@)",
+    re.DOTALL,
 )
 _NAMED = re.compile(
     r"""((?:key|token|secret|password|passwd|authorization|credentials?)["']?\s*[:=]\s*["']?)"""

@@ -27,6 +27,7 @@ from agentlab_faults.reading import Reading, reading
 from agentlab_faults.run import LimitPassed, Run
 from agentlab_faults.schedule import Injection
 from agentlab_faults.script import Asked, ScriptMissing
+from agentlab_faults.scrub import cut
 from agentlab_faults.serving import EPOCH, Good, recorded, serve
 from agentlab_faults.sim.real import get_ident
 from agentlab_faults.tokens import token_answer
@@ -196,7 +197,7 @@ class Provider:
             tool = self._fakes.get(call_id)
             if told is not None and tool is not None and tool not in passed:
                 run.fail(
-                    f"The agent answered the model's call of {tool!r} with {told[:80]!r}, but no tool of that name passed the lab: "
+                    f"The agent answered the model's call of {tool!r} with {cut(told, 80)!r}, but no tool of that name passed the lab: "
                     f"what ran, if anything did, was real. Say where it is: tools: {{{tool}: {{effect: {run.setup.tools[tool].effect}, "
                     'at: "your.module:function"}}'
                 )

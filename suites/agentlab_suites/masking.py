@@ -7,17 +7,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from agentlab_faults.scrub import FORMS
+
 __all__ = ["MASK", "Masker"]
 
 MASK = "[secret]"
 _NAMES = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)(?:_|$)", re.IGNORECASE)
-_FORMS = (
-    r"\b(?:sk|rk|pk)-[A-Za-z0-9_\-]{12,}",
-    r"\bAIza[A-Za-z0-9_\-]{20,}",
-    r"\bgh[pousr]_[A-Za-z0-9]{20,}",
-    r"\bAKIA[A-Z0-9]{12,}",
-    r"(?<=[Bb]earer )[A-Za-z0-9._\-]{12,}",
-)
 _SHORTEST = 8
 """Shorter values of the environment are too likely to be ordinary words."""
 
@@ -30,7 +25,7 @@ class Masker:
         self._raw: Mapping[Any, Any] = getattr(self._environment, "_data", self._environment)
         """What lies under `os.environ`: compared in a microsecond, where its own view decodes every value."""
         self._values: set[str] = set()
-        self._pattern = re.compile("|".join(_FORMS))
+        self._pattern = FORMS
         self.learn()
 
     def learn(self) -> None:
@@ -41,7 +36,7 @@ class Masker:
             return
         self._values |= found
         known = [re.escape(value) for value in sorted(self._values, key=len, reverse=True)]
-        self._pattern = re.compile("|".join([*known, *_FORMS]))
+        self._pattern = re.compile("|".join([*known, FORMS.pattern]), FORMS.flags)
 
     def __call__(self, text: str) -> str:
         """The text without secrets, and without lone surrogates, which no UTF-8 file can hold."""

@@ -13,6 +13,7 @@ from fnmatch import fnmatchcase
 from agentlab_faults.journal import Replied
 from agentlab_faults.played import Played
 from agentlab_faults.schedule import Schedule
+from agentlab_faults.scrub import cut
 from agentlab_reports.schema import OUTCOMES, Outcome
 
 from agentlab_suites.checks import failed, is_about_reply
@@ -164,7 +165,7 @@ def _failed(case: Case, played: Played, said: Sequence[Said]) -> Found | None:
 
 def _shown(error: BaseException | None) -> str:
     text = " ".join(words_of(error).split())
-    return f"{type(error).__name__}" + (f": {text[:160]}" if text else "")
+    return f"{type(error).__name__}" + (f": {cut(text, 160)}" if text else "")
 
 
 def _is_declared(error: BaseException | None, declared: Sequence[str]) -> bool:

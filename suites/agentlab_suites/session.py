@@ -153,6 +153,7 @@ class LabSession:
         line: CellLine | None = getattr(item, "agentlab_line", None)
         if line is not None and call.when == "call":
             report.agentlab_line = line.model_dump_json() if self._worker else line  # type: ignore[attr-defined]  # as above
+        if hasattr(item, "agentlab_line"):  # also without a line: the lab may have failed after the agent had printed
             report.sections = [(title, self.mask(text)) for title, text in report.sections]
         return report
 

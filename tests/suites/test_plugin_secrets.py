@@ -96,8 +96,34 @@ def test_a_key_of_the_process_that_is_replaced_is_a_secret_too(monkeypatch: pyte
         "ghp_0123456789abcdefghijABCDEF",
         "AKIA0123456789ABCDEF",
         "Bearer abc.def-0123456789",
+        "github_pat_0123456789abcdefghijABCDEF",
+        "xoxb-0123456789-abcdef",
+        "eyJhbGciOiJIUzI1.eyJzdWIiOiIxMjM0.c2lnbmF0dXJl",
     ],
 )
 def test_a_key_that_stands_in_the_code_is_known_by_its_form(key: str) -> None:
     told = Masker({})(f"the header was {key}, and no more")
     assert told in ("the header was [secret], and no more", "the header was Bearer [secret], and no more")
+
+
+def test_a_password_in_an_address_is_one_too() -> None:
+    assert (
+        Masker({})("at redis://:hunter2@cache:6379/0 and postgres://app:hunter3@db")
+        == "at redis://[secret]@cache:6379/0 and postgres://[secret]@db"
+    )
+
+
+def test_a_key_at_the_place_where_a_long_error_is_cut_is_not_told_by_half(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOP_API_KEY", KEY)
+    shop.edit("agent.py", "answer.raise_for_status()", f"assert answer.is_success, '{'a ' * 75}{KEY} is the key'")
+    told = everything(shop, shop.pytest("-q", "--junitxml=out.xml", "-k", "greet"))
+    assert "AssertionError: a a" in told
+    assert KEY[:9] not in told
+
+
+def test_what_the_agent_had_printed_is_masked_where_the_lab_itself_fails(shop: Any) -> None:
+    broken = "def broken(*_, **__):\n    print('it is', os.environ['SHOP_API_KEY'])\n    raise ValueError(os.environ['SHOP_API_KEY'])\n"
+    shop.write("conftest.py", f"{SET_AT_IMPORT}from agentlab_suites import items\n\n{broken}\nitems.play_cell = broken\n")
+    told = everything(shop, shop.apart("--junitxml=out.xml", "-k", "greet and control"))
+    assert "it is [secret]" in told
+    assert KEY not in told

@@ -15,6 +15,7 @@ import httpx2
 
 from agentlab_faults.outside.agent import Outside, filled
 from agentlab_faults.outside.child import MOST, Child
+from agentlab_faults.scrub import cut
 
 __all__ = ["AgentFailed", "CannotAsk", "CommandFailed", "EndpointFailed", "Told", "converse"]
 
@@ -151,7 +152,7 @@ async def _posted(client: httpx2.AsyncClient, url: str, body: Any) -> Any:
         raise EndpointFailed(f"{type(error).__name__}: {error}") from error
     text = content.decode("utf-8", "replace")
     if not response.is_success:
-        raise EndpointFailed(f"HTTP {response.status_code}: {' '.join(text.split())[:300]}")
+        raise EndpointFailed(f"HTTP {response.status_code}: {cut(' '.join(text.split()), 300)}")
     if "json" in response.headers.get("content-type", ""):
         with contextlib.suppress(ValueError, RecursionError):  # it says JSON and is none: then it is its text
             return json.loads(text)
