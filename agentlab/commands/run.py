@@ -87,12 +87,15 @@ def _show_config(path: str | None, *, as_json: bool) -> int:
 
 
 def _chosen(prepared: Prepared, name: str | None, prompt: str) -> Scene:
-    """The scenario of that name, else the one whose prompt is most like `prompt`. Raises CommandError for an unknown name."""
-    scenes = {scene.name: scene for scene in prepared.scenes}
+    """The scenario of that name, else the one whose prompt is most like `prompt`. Raises CommandError for an unknown name.
+
+    Sessions are left out: they are many runs.
+    """
+    scenes = {scene.name: scene for scene in prepared.scenes if scene.scenario.session is None}
     if name is None:
-        return max(prepared.scenes, key=lambda scene: difflib.SequenceMatcher(None, scene.setup.prompts[0].lower(), prompt.lower()).ratio())
+        return max(scenes.values(), key=lambda scene: difflib.SequenceMatcher(None, scene.setup.prompts[0].lower(), prompt.lower()).ratio())
     if name not in scenes:
-        raise CommandError(f"{SUITE} has no scenario {name!r}.{nearest(name, scenes)} There are: {', '.join(scenes)}.")
+        raise CommandError(f"{SUITE} has no scenario {name!r} of a single run.{nearest(name, scenes)} There are: {', '.join(scenes)}.")
     return scenes[name]
 
 

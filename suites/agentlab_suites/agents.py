@@ -52,12 +52,29 @@ class Agent:
             return cls(shown, None, target, is_factory=False)
         if not callable(target):
             raise BadAgent(f"{shown!r} is {type(target).__name__}, not an agent; name a factory or a callable that takes the prompt.")
+        if not any(_can_be_called(target, *given, **named) for given, named in _CALLS):
+            raise BadAgent(f"{shown!r} can be called neither with a prompt nor with nothing; name an agent or a factory of one.")
         module = sys.modules.get(getattr(target, "__module__", ""))
         return cls(shown, module, target, is_factory=required_arguments(target) == 0)
 
     def instance(self, talk: Talk) -> Any:
         """The agent for one conversation."""
         return talk.settle(self.target()) if self.is_factory else self.target
+
+
+_CALLS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = ((("prompt",), {}), (("prompt",), {"history": []}), ((), {}))
+"""How an agent is called, one with a history, and a factory."""
+
+
+def _can_be_called(target: Callable[..., Any], *given: Any, **named: Any) -> bool:
+    """Whether its signature takes these arguments; True if it has none that can be known."""
+    try:
+        inspect.signature(target).bind(*given, **named)
+    except TypeError:
+        return False
+    except ValueError:
+        return True
+    return True
 
 
 def required_arguments(target: Callable[..., Any]) -> int:
@@ -144,7 +161,7 @@ def load_agent(name: str | OutsideKeys, *, folder: Path | None = None, suite_fol
     place, separator, attribute = name.rpartition(":")
     if not separator or not place or not attribute:
         raise BadAgent(f"The agent {name!r} names no attribute; write module:attribute or path/to/file.py:attribute.")
-    is_file = place.endswith(".py") or "/" in place or "\\" in place
+    is_file = place.endswith(".py") or place.startswith(".") or "/" in place or "\\" in place
     if not trusted and not is_file:
         _refuse_pythons_own(name, place)
     module = _file_module(name, place, bases, trusted) if is_file else _module(name, place, bases[0])

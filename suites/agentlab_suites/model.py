@@ -272,6 +272,16 @@ class Steady(_Keys):
     count: Annotated[int, Field(strict=True, ge=1, le=MOST_RUNS)]
 
 
+def _kind_of_arrivals(value: Any) -> str:
+    return "<times>" if isinstance(value, list | tuple) else "<rate>"
+
+
+Arrivals = Annotated[
+    Annotated[Steady, Tag("<rate>")] | Annotated[tuple[Moment, ...], Field(min_length=2, max_length=MOST_RUNS), Tag("<times>")],
+    Discriminator(_kind_of_arrivals),
+]
+
+
 class WindowKeys(_Keys):
     """A mode that strikes between two moments of the session."""
 
@@ -290,7 +300,7 @@ class SessionKeys(_Keys):
     """Many runs through one agent, which is built once: so many `runs` one after another, or `arrivals` at their own times."""
 
     runs: Annotated[int, Field(strict=True, ge=2, le=MOST_RUNS)] | None = None
-    arrivals: Steady | Annotated[tuple[Moment, ...], Field(min_length=2, max_length=MOST_RUNS)] | None = None
+    arrivals: Arrivals | None = None
     windows: dict[Name, WindowKeys] = {}
     """Modes across the runs; each is a cell."""
 

@@ -28,6 +28,7 @@ _MUST_BE = {
     "date_parsing": "a day such as 2027-01-15",
     "date_type": "a day such as 2027-01-15",
 }
+_LIMITS = {"greater_than_equal": ("ge", "at least"), "greater_than": ("gt", "more than"), "less_than_equal": ("le", "at most")}
 
 
 def first(errors: Sequence[Mapping[str, Any]]) -> tuple[Trail, str]:
@@ -54,10 +55,18 @@ def _sentence(error: Mapping[str, Any], trail: Trail) -> str:
             return f"{named} {_too_short(kind, shown, context)}."
         case "string_pattern_mismatch":
             return f"{named} is {shown!r}, which does not have the form {context['pattern']}."
-        case _ if kind in _MUST_BE:
+        case _ if must_be := _must_be(kind, context):
             later = NOT_YET_VALUES.get(shown) if kind == "model_type" and isinstance(shown, str) else None
-            return later or f"{named} must be {_MUST_BE[kind]}, not {_short(shown)}."
+            return later or f"{named} must be {must_be}, not {_short(shown)}."
     return f"{named}: {error['msg']}."
+
+
+def _must_be(kind: str, context: Mapping[str, Any]) -> str:
+    """What the value must be instead; empty for another kind of error."""
+    if kind in _LIMITS:
+        limit, words = _LIMITS[kind]
+        return f"{words} {context[limit]:g}"
+    return _MUST_BE.get(kind, "")
 
 
 def _too_short(kind: str, shown: object, context: Mapping[str, Any]) -> str:

@@ -168,6 +168,12 @@ def test_the_reference_agent_runs_once_without_key_or_network(project: Project) 
     assert [commit["tool"] for commit in told["commits"]] == ["refund"]
 
 
+def test_a_prompt_that_a_session_has_too_is_played_as_a_single_run(project: Project) -> None:
+    ran = project.run("run", "Where is my order 5512, and what did I pay for it?")
+    assert ran.returncode == 0, ran
+    assert "scenario look_up_order" in ran.stdout
+
+
 def test_the_reference_agent_answers_under_a_fault_and_says_which_layer_did(project: Project) -> None:
     ran = project.run("run", "Refund order 5512, it arrived broken.", "--fault", "all-providers-outage")
     assert ran.returncode == 0, ran

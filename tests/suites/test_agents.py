@@ -105,6 +105,16 @@ def test_a_factory_that_gives_no_agent_is_refused() -> None:
         talk_with(lambda: 5, "hello")
 
 
+@pytest.mark.parametrize("target", [lambda _, __: "", lambda _, *, client: client])
+def test_what_can_be_called_neither_with_a_prompt_nor_with_nothing_is_no_agent(target: Any) -> None:
+    with pytest.raises(BadAgent, match="neither with a prompt nor with nothing"):
+        Agent.of(target)
+
+
+def test_a_history_that_must_be_given_is_no_obstacle() -> None:
+    assert not Agent.of(lambda text, history: [text, *history]).is_factory
+
+
 class Model(BaseModel):
     queue: str
 
