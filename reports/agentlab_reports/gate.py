@@ -101,7 +101,10 @@ def _run(suite: SuiteResults, changes: Changes | None) -> Iterator[Condition]:
             "name the results of an earlier run of this suite with the same choice of shapes as the baseline",
         )
     passed, total = control_of(suite)
-    if total:
+    if header.watched:
+        value, advice = "only the traffic of a running app was watched", "play the agent by agentlab test, which judges what it answers"
+        yield Condition("judged", name, "Replies judged", value, "open", Group.PROOF, advice)
+    elif total:
         broken = passed / total < CONTROL_FLOOR
         state: State = "pass" if passed == total else "open"
         advice = "" if state == "pass" else "make the agent pass without faults first, or correct what the scenario expects"
@@ -151,7 +154,7 @@ def _proof(suite: SuiteResults, score: Score, coverage: Coverage, changes: Chang
         yield Condition(
             "coverage", header.suite, f"Fault coverage at least {100 * least:.0f} %", value, "pass" if enough else "open", Group.PROOF
         )
-    if header.gate.score is None and score.ungraded:
+    if header.gate.score is None and score.ungraded and not header.watched:
         yield Condition("graded", header.suite, "Enough evidence", score.ungraded, "open", Group.PROOF)
     for scenario, why in sorted(header.discovery_errors.items()):
         yield Condition(

@@ -61,6 +61,7 @@ def render_html(suites: Sequence[SuiteResults], verdict: Verdict, baseline: Sequ
             layers=views.layers(suites, verdict),
             exposed=views.exposed(suites),
             panels=panels,
+            watched=all(suite.header.watched for suite in suites),
             real_time=views.is_real_time(suites),
             plain=PLAIN_PANELS,
             packed=pack(_bodies(sorted(panels[PLAIN_PANELS:], key=lambda panel: (panel.cell.suite, panel.cell.id)))),

@@ -333,6 +333,11 @@ class Header(_Model):
     """Scenario to the sentence that says why its fault-free run failed."""
     extra: dict[str, Annotated[JsonValue, AfterValidator(_finite)]] = Field(default_factory=dict)
 
+    @property
+    def watched(self) -> bool:
+        """Whether an app was only watched (`agentlab chaos`): there are no replies to judge, and no fault-free run."""
+        return self.extra.get("kind") == "conformance"
+
 
 class SuiteResults(BaseModel):
     """One suite's part of a results file."""

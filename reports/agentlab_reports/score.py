@@ -181,6 +181,8 @@ def _ungraded(suites: Sequence[SuiteResults], rolled: RollUp, coverage: float | 
     passed, total = (sum(column) for column in zip(*(control_of(suite) for suite in suites), strict=True)) if suites else (0, 0)
     if rolled.score is None:
         return "no cell was exercised"
+    if any(suite.header.watched for suite in suites):
+        return "the replies were not judged"
     if total and passed / total < CONTROL_FLOOR:
         return f"the fault-free control passes {passed} of {total}, under {CONTROL_FLOOR:.0%}"
     if coverage is not None and coverage < COVERAGE_FLOOR:

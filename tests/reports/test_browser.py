@@ -125,6 +125,17 @@ def test_it_fits_a_narrow_screen(tab: Tab, report: Path) -> None:
         tab.call("Emulation.clearDeviceMetricsOverride")
 
 
+def test_a_long_command_fits_a_phone(tab: Tab, tmp_path: Path) -> None:
+    """Its path has no place to break at."""
+    path = write(tmp_path, [suite([cell(), control()], agent=f"/home/someone/{'x' * 80}/python app.py")])
+    tab.call("Emulation.setDeviceMetricsOverride", width=390, height=844, deviceScaleFactor=1, mobile=True)
+    try:
+        tab.go(path)
+        assert tab.eval("document.documentElement.scrollWidth") <= 390
+    finally:
+        tab.call("Emulation.clearDeviceMetricsOverride")
+
+
 def many_faults(counts: dict[str, int]) -> SuiteResults:
     """A suite of long-named scenarios under as many faults of each boundary as asked for."""
     rows = [

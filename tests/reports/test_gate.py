@@ -46,6 +46,16 @@ def test_harm_refuses_the_agent(gate: dict[str, Any], broken: CellLine, key: str
     assert judged([], gate).decision == "ship"
 
 
+def test_traffic_that_was_only_watched_cannot_say_ship_and_says_how_to_come_to_a_verdict() -> None:
+    watched = {"extra": {"kind": "conformance"}, "control": Control()}
+    fine = evaluate([suite([cell(judged=False)], gate=no_gate, **watched)])
+    assert (fine.decision, [condition.key for condition in fine.deciding]) == ("undecidable", ["judged"])
+    assert fine.score.ungraded == "the replies were not judged"
+    assert fine.sentence.endswith("To decide, play the agent by agentlab test, which judges what it answers.")
+    harm = evaluate([suite([cell("x", "silent_wrong", judged=False)], gate=GateSettings(), **watched)])
+    assert harm.decision == "dont_ship"
+
+
 def test_a_limit_may_leave_room() -> None:
     two = [cell("x", "crash"), cell("y", "crash")]
     assert judged(two, {"failed": 2}).decision == "ship"
