@@ -60,8 +60,10 @@ requests and tools are seen as [MCP](agents.md#mcp), over streamable HTTP and st
 |---|---|---|---|
 | openai-agents' `MCPServerStreamableHttp`, `MCPServerStdio` | mcp 2 | told to the model, which calls again | the run raises |
 | pydantic-ai's `MCPToolset` | fastmcp 4, mcp 2 | told to the model, which calls again | the run raises |
+| langchain-mcp-adapters 0.3 | mcp 1, which it wants | told to the model, which calls again | the run raises |
 
-Not tried: langchain-mcp-adapters, which wants mcp 1.
+Under mcp 1 an answer that is none (an empty body, HTML, a stream that ends, another id) is waited for without end, over HTTP too, unless
+the session has a timeout, which the adapters do not set.
 
 An agent is made by its factory in each cell. What the lab does with each kind of agent: [agents](agents.md).
 """

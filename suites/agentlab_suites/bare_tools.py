@@ -165,6 +165,8 @@ def refuse_unseamed(loaded: LoadedSuite, agent: Agent, found: dict[str, Bare]) -
         return
     adapt_frameworks()
     served = {tool for server in loaded.suite.mcp.values() for tool in server.tools}
+    if "mcp.client.session" in sys.modules:  # a real server's own, which are seen where the client calls them
+        served |= {tool for tool, keys in loaded.suite.tools.items() if keys.body == "real"}
     unseen = {tool for tool, keys in loaded.suite.tools.items() if keys.at is None} - found.keys() - served
     for search in (_seamed_in_modules, tools_built_by):
         if unseen:

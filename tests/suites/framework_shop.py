@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -31,8 +32,12 @@ __all__ = [
     "pydantic_ai_mcp_stdio",
 ]
 
-URL = "https://mcp.shop.example/mcp"
 COMMAND, ARGUMENTS = "python", ["no_such_server.py"]
+
+
+def url() -> str:
+    """The MCP server's address: a real one's, or one that the lab answers for."""
+    return os.environ.get("SHOP_MCP_URL", "https://mcp.shop.example/mcp")
 
 
 def lookup_order(id: str) -> dict[str, Any]:  # noqa: A002 - the name that the model sees
@@ -77,7 +82,7 @@ def langgraph() -> Any:
 
 def openai_agents_mcp_http() -> Any:
     """Its tools are an MCP server's, over streamable HTTP."""
-    return _asking_over(lambda: MCPServerStreamableHttp({"url": URL}))
+    return _asking_over(lambda: MCPServerStreamableHttp({"url": url()}))
 
 
 def openai_agents_mcp_stdio() -> Any:
@@ -87,7 +92,7 @@ def openai_agents_mcp_stdio() -> Any:
 
 def pydantic_ai_mcp_http() -> Any:
     """Over pydantic-ai's client, which is fastmcp's."""
-    return PydanticAgent("openai-chat:gpt-4o-mini", toolsets=[MCPToolset(URL)])
+    return PydanticAgent("openai-chat:gpt-4o-mini", toolsets=[MCPToolset(url())])
 
 
 def pydantic_ai_mcp_stdio() -> Any:

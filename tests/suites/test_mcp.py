@@ -13,6 +13,8 @@ from agentlab_suites.load import load_suite
 from agentlab_suites.plan import PlannedCell, Prepared, cells_of, discover, prepare
 from agentlab_suites.problems import BadSuite
 
+from tests.suites.mcp_servers import outcomes_of, serving, shop_suite
+
 EXAMPLE = Path(__file__).parents[2] / "examples" / "mcp_tools.suite.yaml"
 
 
@@ -69,17 +71,23 @@ def test_a_tool_of_a_server_must_be_declared(tmp_path: Path) -> None:
 @pytest.mark.parametrize("framework", ["openai_agents", "pydantic_ai"])
 @pytest.mark.parametrize(("transport", "unreachable"), [("http", "mcp_connect_error"), ("stdio", "mcp_stdio_missing_binary")])
 def test_a_frameworks_own_mcp_servers_are_seen_and_broken(framework: str, transport: str, unreachable: str, tmp_path: Path) -> None:
-    suite = tmp_path / "shop.suite.yaml"
-    suite.write_text(EXAMPLE.read_text().replace("at: mcp.shop.example", "at: '*'").replace('"mcp_*"', '"mcp_*", "tool_*"'))
-    ready = prepare(load_suite(suite), load_agent(f"framework_shop.py:{framework}_mcp_{transport}", folder=Path(__file__).parent))
-    found = discover(ready)
-    assert [one.failure for one in found] == [""]
-    seen = {point.name for point in found[0].points}
-    assert seen >= {"mcp.initialize.1", "mcp.tools_list.1", "mcp.lookup_order.1", "tool.lookup_order.1"}
-    cells = {cell.id: cell for cell in cells_of(ready, found)}
-    line = play_cell(cells["order_total[mcp.lookup_order.1-mcp_is_error]"], ready.agent).line
-    assert (line.outcome, line.seen) == ("success", 1), "the error is shown to the model, which calls again"
-    line = play_cell(cells["order_total[tool.lookup_order.1-tool_exception]"], ready.agent).line
-    assert (line.outcome, line.seen) == ("success", 1), "so is a tool's own, which its server tells"
-    line = play_cell(cells[f"order_total[mcp.initialize.1-{unreachable}]"], ready.agent).line
-    assert (line.outcome, line.seen) == ("crash", 1)
+    ready = prepare(shop_suite(tmp_path), load_agent(f"framework_shop.py:{framework}_mcp_{transport}", folder=Path(__file__).parent))
+    points, outcomes = outcomes_of(ready)
+    assert points >= {"mcp.initialize.1", "mcp.tools_list.1", "mcp.lookup_order.1", "tool.lookup_order.1"}
+    assert outcomes("mcp.lookup_order.1-mcp_is_error") == ("success", 1), "the error is shown to the model, which calls again"
+    assert outcomes("tool.lookup_order.1-tool_exception") == ("success", 1), "so is a tool's own, which its server tells"
+    assert outcomes(f"mcp.initialize.1-{unreachable}") == ("crash", 1)
+
+
+@pytest.mark.parametrize("framework", ["openai_agents", "pydantic_ai"])
+def test_a_real_server_inside_a_framework_is_broken_on_its_way(framework: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving() as (url, asked):
+        monkeypatch.setenv("SHOP_MCP_URL", url)
+        agent = load_agent(f"framework_shop.py:{framework}_mcp_http", folder=Path(__file__).parent)
+        points, outcomes = outcomes_of(prepare(shop_suite(tmp_path, real=True), agent))
+        assert points >= {"mcp.tools_list.1", "mcp.lookup_order.1", "tool.lookup_order.1"}
+        assert asked == ["5512"], "in the fault-free run"
+        assert outcomes("mcp.lookup_order.1-mcp_is_error") == ("success", 1)
+        assert outcomes("tool.lookup_order.1-tool_exception") == ("success", 1)
+        assert asked == ["5512"] * 3, "each fault struck before the server was asked, and the model's second call reached it"
+        assert outcomes("mcp.lookup_order.1-mcp_html_200") == ("success", 1)

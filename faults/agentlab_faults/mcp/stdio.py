@@ -5,11 +5,12 @@ Messages are lines of JSON. A real process runs in real time: as long as it owes
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import functools
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any
+from typing import Any, Self
 
 from agentlab_faults.mcp.pipes import Stdin, Stdout
 from agentlab_faults.mcp.switch import Board, Message, Request, address_of, current
@@ -32,11 +33,11 @@ def seam_stdio(module: ModuleType) -> None:
         return await _started(board, command, args, lambda: start(command, args, *more, **options))
 
     @functools.wraps(end)
-    async def ended(process: Any) -> None:
+    async def ended(process: Any, *more: Any, **options: Any) -> None:
         if not isinstance(process, Child):
-            await end(process)
+            await end(process, *more, **options)
         elif process.real is not None:
-            await end(process.real)
+            await end(process.real, *more, **options)
         else:
             process.exit(-15)
 
@@ -76,6 +77,7 @@ class Child:
         if real is not None:
             self.stdout.listen(real)
         self._code: int | None = None
+        self._over = asyncio.Event()
         self.deaf = False
         """It does not end when its stdin is closed."""
 
@@ -88,7 +90,21 @@ class Child:
         """The process ends."""
         if self._code is None:
             self._code = code
+            self._over.set()
             self.stdout.end()
+
+    async def wait(self) -> int | None:
+        """Wait for its end; the exit code. mcp 1 asks for it, and for the context manager."""
+        if self.real is None:
+            await self._over.wait()
+        return self.returncode if self.real is None else await self.real.wait()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self.real is not None:
+            await self.real.aclose()
 
     def attempt_at(self, message: Message) -> Request | None:
         """The attempt that a request belongs to."""

@@ -1,5 +1,6 @@
 """The official client's tools: `ClientSession.call_tool` leads to the hub, inside the call's own timeout.
 
+Both majors: mcp 1 has other names for the parts of a result, for its error, and a timedelta for a timeout (langchain-mcp-adapters want it).
 A server tells a tool's failure as a result with `isError`, and never raises: what a fault raises in a tool's name becomes such a result.
 """
 
@@ -9,6 +10,7 @@ import functools
 import importlib
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from types import ModuleType
 from typing import Any, Final
 
@@ -18,6 +20,7 @@ from agentlab_faults.tools import hub
 __all__ = ["seam_session"]
 
 _TIMED_OUT: Final = -32001
+_TIMED_OUT_1: Final = 408
 _LATER: Final = 1e-6
 """Seconds by which our timeout comes after the client's own: where the wire is silent, it is the client's that fires."""
 
@@ -53,14 +56,14 @@ def seam_session(module: ModuleType) -> None:
 async def _called(name: str, arguments: dict[str, Any], limit: Any, send: Callable[[], Any]) -> Any:
     anyio: Any = importlib.import_module("anyio")
     call = _Call(send)
+    seconds = limit.total_seconds() if isinstance(limit, timedelta) else limit
     try:
-        with anyio.fail_after(None if limit is None else float(limit) + _LATER):
+        with anyio.fail_after(None if seconds is None else float(seconds) + _LATER):
             value = await hub.around(name, arguments, None, call.body)
     except TimeoutError as error:
         if call.raised is error:
             raise
-        errors: Any = importlib.import_module("mcp.shared.exceptions")
-        raise errors.MCPError(_TIMED_OUT, "Request 'tools/call' timed out") from error
+        raise _timed_out(seconds) from error
     except _ToolSaysError as said:
         return said.result
     except Exception as error:
@@ -85,7 +88,7 @@ class _Call:
         except BaseException as error:
             self.raised = error
             raise
-        if getattr(self._result, "is_error", False):
+        if _part(self._result, "is_error", "isError"):
             raise _ToolSaysError(self._result)
         return _payload(self._result)
 
@@ -100,7 +103,7 @@ class _Call:
 
 def _payload(result: Any) -> Any:
     """What a tool told: its structured content, else its texts, read as JSON where they are."""
-    structured = getattr(result, "structured_content", None)
+    structured = _part(result, "structured_content", "structuredContent")
     if structured is not None:
         return structured
     text = "\n".join(str(getattr(part, "text", "")) for part in getattr(result, "content", None) or ())
@@ -110,6 +113,21 @@ def _payload(result: Any) -> Any:
         return text
 
 
+def _part(result: Any, name: str, name_1: str) -> Any:
+    """A part of a result, by its name in mcp 2 and in mcp 1."""
+    return getattr(result, name) if hasattr(result, name) else getattr(result, name_1, None)
+
+
 def _result(told: dict[str, Any]) -> Any:
-    types: Any = importlib.import_module("mcp_types")
+    types: Any = importlib.import_module("mcp.types")
     return types.CallToolResult.model_validate(told, by_name=False)
+
+
+def _timed_out(seconds: Any) -> Any:
+    """What the client raises when its own timeout has passed."""
+    errors: Any = importlib.import_module("mcp.shared.exceptions")
+    if hasattr(errors, "MCPError"):
+        return errors.MCPError(_TIMED_OUT, "Request 'tools/call' timed out")
+    types: Any = importlib.import_module("mcp.types")
+    told = f"Timed out while waiting for response to ClientRequest. Waited {seconds} seconds."
+    return errors.McpError(types.ErrorData(code=_TIMED_OUT_1, message=told))

@@ -88,7 +88,7 @@ def _run(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _arun(original: Callable[..., Any]) -> Callable[..., Any]:
     async def arun(self: Any, *args: Any, **options: Any) -> Any:
-        if not hub.active() or (_has_none(self, "coroutine") and _has_none(self, "func")):
+        if not hub.active() or (_has_none(self, "coroutine") and _has_none(self, "func")) or _is_a_servers(self):
             return await original(self, *args, **options)
         given = _as_the_model_wrote(self, args, options)
         return _formed(self, await hub.around(self.name, given, _call_id.get(), lambda: original(self, *args, **options)))
@@ -99,6 +99,12 @@ def _arun(original: Callable[..., Any]) -> Callable[..., Any]:
 def _has_none(tool: Any, name: str) -> bool:
     """Whether the tool could have such a function and has none: then it says so itself."""
     return getattr(tool, name, tool) is None
+
+
+def _is_a_servers(tool: Any) -> bool:
+    """Whether it is an MCP server's, which is seen where the client calls it: inside its timeout, and as an error of the server's."""
+    home = str(getattr(getattr(tool, "coroutine", None), "__module__", ""))
+    return home.partition(".")[0] == "langchain_mcp_adapters"
 
 
 def _formed(tool: Any, value: Any) -> Any:
