@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 import pytest
@@ -30,6 +31,11 @@ class CellFailed(AssertionError):  # noqa: N818  # a cell failed; that is its ou
 class SuiteFile(pytest.File):
     """A `*.suite.yaml`; its items are the plan's cells."""
 
+    @cached_property
+    def shown(self) -> str:
+        """The file as seen from where pytest was started."""
+        return os.path.relpath(self.path, self.config.invocation_params.dir)
+
     def collect(self) -> Iterator[CellItem]:
         """Discover, and make an item for each cell. A suite or agent that cannot be used is one sentence."""
         lab = lab_session(self.config)
@@ -44,8 +50,9 @@ class SuiteFile(pytest.File):
 class CellItem(pytest.Item):
     """One cell."""
 
-    def __init__(self, *, lab: LabSession, planned: PlannedSuite, cell: PlannedCell, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(self, *, parent: SuiteFile, lab: LabSession, planned: PlannedSuite, cell: PlannedCell, **kwargs: Any) -> None:
+        super().__init__(parent=parent, **kwargs)
+        self._file = parent
         self._lab = lab
         self._planned = planned
         self.cell = cell
@@ -89,7 +96,7 @@ class CellItem(pytest.Item):
     @property
     def where(self) -> str:
         """`path:line` of the scenario."""
-        return f"{os.path.relpath(self.path, self.config.invocation_params.dir)}:{self.reportinfo()[1] + 1}"
+        return f"{self._file.shown}:{self.reportinfo()[1] + 1}"
 
 
 def _properties(line: CellLine) -> Iterator[tuple[str, str]]:

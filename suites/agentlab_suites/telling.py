@@ -22,7 +22,7 @@ def failure_text(line: CellLine, where: str) -> str:
     """The whole story of a cell in a few lines. `where` is the scenario's file and line."""
     rows = [("cell", _title(line)), *_rows(line), ("scenario", where)]
     body = [_row(name, text) for name, text in rows if text]
-    return "\n".join([*textwrap.wrap(one_line(line), 120), *body, "", f"Reproduce: {line.replay}"])
+    return "\n".join([*_wrapped(one_line(line), 120), *body, "", f"Reproduce: {line.replay}"])
 
 
 def _title(line: CellLine) -> str:
@@ -57,5 +57,11 @@ def _seen(line: CellLine) -> Iterator[str]:
 
 
 def _row(name: str, text: str) -> str:
-    first, *rest = [piece for row in text.splitlines() for piece in textwrap.wrap(row, 110) or [""]]
+    first, *rest = [piece for row in text.splitlines() for piece in _wrapped(row, 110) or [""]]
     return "\n".join([f"  {name:<10}{first}", *(f"  {'':<10}{row}" for row in rest)])
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """`textwrap.wrap`, which takes its time over lines that fit as well: most do."""
+    fits = len(text) <= width and text.isprintable() and not text.endswith(" ")
+    return [text] if text and fits else textwrap.wrap(text, width)
