@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 __all__ = ["Break", "Exchange", "Part", "Pause", "Phase", "Timeouts", "TransportError", "WireRequest", "differs_after"]
 
@@ -33,8 +33,7 @@ class Timeouts:
     pool: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class WireRequest:
+class WireRequest(NamedTuple):
     """One HTTP request, as it left the agent. Header names are in lower case.
 
     >>> url, body, timeouts = "https://api.openai.com/v1/chat/completions", b'{"messages": []}', Timeouts(connect=5.0, read=600.0)

@@ -71,8 +71,7 @@ def _answer(fault: Replaces, request: Any) -> Any:
             for chunk in self:
                 yield chunk
 
-    request.read()
-    wire = library.wire(request, sync=True)
+    wire = library.wire(request, request.read(), sync=True)
     exchange = hurried(fault.answer(wire), wire.timeouts)
     body = Body(wire, exchange, None, Armed(_nobody, "win", frozenset(), memoise=False))
     for _ in body.before():

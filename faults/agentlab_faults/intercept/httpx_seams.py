@@ -37,13 +37,18 @@ def httpx_seams(module: ModuleType) -> list[Place]:
 
 def _sync_seam(library: Library) -> Wrap:
     def wrap(below: Method, mocked: bool) -> Method:
+        pools = _Pools("handle_request")
+
         @functools.wraps(below)
         def handle_request(self: Any, request: Any) -> Any:
             armed = current.armed
-            if armed is None or _left_to_mock(armed, request, mocked or _pool_is_mocked(self, "handle_request")):
+            if armed is None or ((mocked or pools.mocked(self)) and _left_to_mock(armed, request)):
                 return below(self, request)
-            request.read()
-            wire = library.wire(request, sync=True)
+            try:
+                body = request.content
+            except library.not_read:
+                body = request.read()
+            wire = library.wire(request, body, sync=True)
             answer = ask(armed, wire)
             if answer is None:
                 return below(self, request)
@@ -56,30 +61,51 @@ def _sync_seam(library: Library) -> Wrap:
 
 def _async_seam(library: Library) -> Wrap:
     def wrap(below: Method, mocked: bool) -> Method:
+        pools = _Pools("handle_async_request")
+
         @functools.wraps(below)
         async def handle_async_request(self: Any, request: Any) -> Any:
             armed = current.armed
-            if armed is None or _left_to_mock(armed, request, mocked or _pool_is_mocked(self, "handle_async_request")):
+            if armed is None or ((mocked or pools.mocked(self)) and _left_to_mock(armed, request)):
                 return await below(self, request)
-            await request.aread()
-            wire = library.wire(request, sync=False)
+            try:
+                body = request.content
+            except library.not_read:
+                body = await request.aread()
+            wire = library.wire(request, body, sync=False)
             answer = ask(armed, wire)
             if answer is None:
                 return await below(self, request)
-            return await library.answer_async(wire, *answer, armed)
+            exchange, on_end = answer
+            played = library.async_body(wire, exchange, on_end, armed)
+            if exchange.before:
+                await library.wait(played)
+            return library.response(exchange, played)
 
         return handle_async_request
 
     return wrap
 
 
-def _left_to_mock(armed: Armed, request: Any, mocked: bool) -> bool:
-    if not mocked or armed.mocks != "win":
+def _left_to_mock(armed: Armed, request: Any) -> bool:
+    if armed.mocks != "win":
         return False
     armed.watch.mocked.append(f"{request.method} {request.url.host}{request.url.path}")
     return True
 
 
-def _pool_is_mocked(transport: Any, name: str) -> bool:
-    method = getattr(type(getattr(transport, "_pool", None)), name, None)
-    return method is not None and package_of(method) not in _CORES
+class _Pools:
+    """Whether a transport's pool is a mock's, by one method of it. The library's own is known again when it comes a second time."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._own: Method | None = None
+
+    def mocked(self, transport: Any) -> bool:
+        method = getattr(type(getattr(transport, "_pool", None)), self._name, None)
+        if method is self._own:
+            return False
+        if method is not None and package_of(method) not in _CORES:
+            return True
+        self._own = method
+        return False

@@ -29,24 +29,26 @@ class Library:
         self.name = module.__name__
         self._module: Any = module
         self._core = "httpcore2" if self.name == "httpx2" else "httpcore"
+        self.not_read: type[Exception] = self._module.RequestNotRead
+        """What a request raises whose body is still to be read."""
         self._sync_body: type[_SyncBody] = type("SyncBody", (_SyncBody, self._module.SyncByteStream), {"fail": self._fail_sync})
-        self._async_body: type[_AsyncBody] = type("AsyncBody", (_AsyncBody, self._module.AsyncByteStream), {"fail": self._fail_async})
+        self.async_body: type[_AsyncBody] = type("AsyncBody", (_AsyncBody, self._module.AsyncByteStream), {"fail": self._fail_async})
 
-    def wire(self, request: Any, *, sync: bool) -> WireRequest:
-        """The request as data, without user and password of its URL. Its body has been read."""
+    def wire(self, request: Any, body: bytes, *, sync: bool) -> WireRequest:
+        """The request as data, without user and password of its URL."""
         url = request.url
         target = url.raw_path.decode("ascii")
         limit = request.extensions.get("timeout", _NO_TIMEOUTS).get
         return WireRequest(
-            library=self.name,
-            method=request.method,
-            url=f"{url.scheme}://{url.netloc.decode()}{target}",
-            host=url.host,
-            path=target.partition("?")[0],
-            headers=RawHeaders(request.headers.raw),
-            body=request.content,
-            timeouts=_timeouts(limit("connect"), limit("read"), limit("write"), limit("pool")),
-            sync=sync,
+            self.name,
+            request.method,
+            f"{url.scheme}://{url.netloc.decode()}{target}",
+            url.host,
+            target.partition("?")[0],
+            RawHeaders(request.headers.raw),
+            body,
+            _timeouts(limit("connect"), limit("read"), limit("write"), limit("pool")),
+            sync,
         )
 
     def answer(self, wire: WireRequest, exchange: Exchange, on_end: OnEnd | None, armed: Armed) -> Any:
@@ -60,22 +62,21 @@ class Library:
             except BaseException:
                 body.end("abandoned")
                 raise
-        return self._response(exchange, body)
+        return self.response(exchange, body)
 
-    async def answer_async(self, wire: WireRequest, exchange: Exchange, on_end: OnEnd | None, armed: Armed) -> Any:
-        """`answer`, for an async client."""
-        body = self._async_body(wire, exchange, on_end, armed)
-        if exchange.before:
-            try:
-                for step in body.before():
-                    if not isinstance(step, bytes):
-                        await asyncio.sleep(step)
-            except BaseException:
-                body.end("abandoned")
-                raise
-        return self._response(exchange, body)
+    @staticmethod
+    async def wait(body: _AsyncBody) -> None:
+        """What an async client waits for before the status line. Raises the library's exceptions."""
+        try:
+            for step in body.before():
+                if not isinstance(step, bytes):
+                    await asyncio.sleep(step)
+        except BaseException:
+            body.end("abandoned")
+            raise
 
-    def _response(self, exchange: Exchange, stream: Any) -> Any:
+    def response(self, exchange: Exchange, stream: Any) -> Any:
+        """The library's response, whose body is `stream`."""
         extensions = {"http_version": b"HTTP/1.1", "reason_phrase": _REASONS.get(exchange.status, b"")}
         return self._module.Response(exchange.status, headers=exchange.headers, stream=stream, extensions=extensions)
 

@@ -35,16 +35,17 @@ def framed(exchange: Exchange, method: str) -> Sequence[Part]:
     """
     if method == "HEAD" or exchange.status in {204, 304}:
         return ()
-    promised = _promised(exchange.headers)
+    promised, body = _promised(exchange.headers), exchange.body
     if promised is None:
-        return exchange.body
-    sent = sum([len(part) for part in exchange.body if isinstance(part, bytes)])
+        return body
+    only = body[0] if len(body) == 1 else None
+    sent = len(only) if isinstance(only, bytes) else sum([len(part) for part in body if isinstance(part, bytes)])
     if sent == promised:
-        return exchange.body
+        return body
     if sent < promised and exchange.intact:
         text = f"peer closed connection without sending complete message body (received {sent} bytes, expected {promised})"
-        return (*exchange.body, Break("RemoteProtocolError", text))
-    return exchange.body if sent < promised else _cut(exchange.body, promised)
+        return (*body, Break("RemoteProtocolError", text))
+    return body if sent < promised else _cut(body, promised)
 
 
 def _promised(headers: tuple[tuple[str, str], ...]) -> int | None:
@@ -94,7 +95,9 @@ class Delivery(Telling):
     fail: Fail
 
     def __init__(self, wire: WireRequest, exchange: Exchange, on_end: OnEnd | None, armed: Armed) -> None:
-        super().__init__(on_end, armed)
+        self._on_end, self._armed = on_end, armed  # as in Telling, whose call would be felt in each request
+        if on_end is not None:
+            armed.open[self] = None
         self._before, body = self.parts(exchange, wire.method)
         self._timeouts = wire.timeouts
         self._left = len(self._before) + len(body)

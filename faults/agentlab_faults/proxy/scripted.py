@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final, Protocol
 
 from agentlab_faults.exchange import Exchange, WireRequest
@@ -26,7 +25,7 @@ _HOSTS: Final = (
 def as_sent_to_provider(wire: WireRequest, api: str) -> WireRequest:
     """The request with the host that it would go to: here all providers are one address, and schedules tell them apart by host."""
     host = next((host for prefix, host in _HOSTS if api.startswith(prefix)), wire.host)
-    return replace(wire, host=host)
+    return wire._replace(host=host)
 
 
 class Side(Protocol):
