@@ -36,6 +36,8 @@ __all__ = ["Provider"]
 
 _NOT_VIRTUAL = "which is not in virtual time; use asyncio.to_thread or a ThreadPoolExecutor."
 _SILENT = Exchange(before=(Pause(math.inf),))
+_TICK = 1e-6
+"""Seconds that two times may be apart and still be the same: one is a clock's, the other one a sum."""
 """Never answers: what a request gets once the run is being stopped."""
 
 
@@ -261,7 +263,7 @@ class Provider:
             dialect.remember(answer.exchange.content, body, run.memory)
         if end == "delivered" and not answer.spoiled:
             run.calls.done(call)
-        if end == "abandoned" and answer.unseen is not None and run.now() < answer.tells_at:
+        if end == "abandoned" and answer.unseen is not None and run.now() + _TICK < answer.tells_at:
             answer.unseen()
         status = answer.exchange.status if end == "delivered" else 0
         wait = retry_after(answer.exchange)

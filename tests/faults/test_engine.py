@@ -39,6 +39,7 @@ from agentlab_faults import (
     hook,
     play,
 )
+from agentlab_faults.catalogue import select
 from agentlab_faults.journal import Answered, Requested
 from agentlab_faults.script import Call, Say, ScriptSpec
 
@@ -477,3 +478,20 @@ def test_requests_in_flight_at_the_end_are_abandoned_not_lost() -> None:
 
     played = play(talk_to(impatient), SETUP, FAULT_FREE)
     assert [e.end for e in played.journal if isinstance(e, Answered)] == ["abandoned"]
+
+
+@pytest.mark.parametrize("start", [0.0, 0.3, 1.1, 2.3, 3.7, 4.6, 7.9])
+def test_who_hangs_up_at_the_very_moment_of_a_strike_has_seen_it(start: float) -> None:
+    async def breaks_off(prompt: str) -> str:
+        await asyncio.sleep(start)
+        body = {"model": "m", "messages": [{"role": "user", "content": prompt}], "stream": True}
+        url, key = "https://api.openai.com/v1/chat/completions", {"authorization": "Bearer k"}
+        async with httpx2.AsyncClient() as client, client.stream("POST", url, json=body, headers=key) as answer:
+            async for _ in answer.aiter_bytes():
+                return "that is no stream"
+        return "not one byte"
+
+    schedule = Schedule("t", (Injection(fault=select(["stream_keepalive_comment"])[0](), at="openai.chat.1"),))
+    played = play(talk_to(breaks_off), ONE_ANSWER, schedule)
+    assert [event.end for event in played.journal if isinstance(event, Answered)] == ["abandoned"], played.problems
+    assert [strike.changed for strike in played.strikes] == [True]
