@@ -96,8 +96,9 @@ class Provider:
             return beside, None
         dialect = DIALECTS.get(endpoint.api)
         if dialect is None:
-            served = ", ".join(DIALECTS)
-            self._run.fail(f"The agent called {endpoint.api} at {request.host}{request.path}, but the script is served as {served} only.")
+            served, what = ", ".join(DIALECTS), "" if endpoint.api == "side" else f" ({endpoint.api})"
+            asked = f"{request.method} {request.host}{request.path}{what}"
+            self._run.fail(f"The agent asked for {asked}, which the lab does not answer; the script is served as {served} only.")
             return _SILENT, None
         try:
             return self._called(dialect, request)

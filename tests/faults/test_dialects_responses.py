@@ -121,6 +121,22 @@ def test_a_conversation_is_remembered_by_its_id() -> None:
     assert [point.name for point in run.points] == ["openai.responses.1", "openai.responses.2"]
 
 
+def test_making_a_conversation_is_refused_with_a_sentence() -> None:
+    def conversation(talk: Talk) -> None:
+        talk.turn(PROMPT)
+        talk.reply(asyncio.run(made()))
+
+    async def made() -> Any:
+        return await openai.AsyncOpenAI(max_retries=0).conversations.create()
+
+    run = play(conversation, Setup(scripts=(SAY,), prompts=(PROMPT,)))
+    assert run.ending == "lab"
+    [problem] = run.problems
+    assert problem.startswith(
+        "The agent asked for POST api.openai.com/v1/conversations, which the lab does not answer; the script is served as "
+    )
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_response_is_given_again_by_its_id(stream: bool) -> None:
     async def agent(client: openai.AsyncOpenAI) -> Any:
