@@ -29,11 +29,11 @@ TABLE = """
 
 
 def measured(name: str) -> list[Figure]:
-    """The figures of one benchmark."""
+    """The figures of one benchmark; what it tells of its progress goes to the terminal."""
     environment = {key: value for key, value in os.environ.items() if key not in {"SSL_CERT_FILE", "SSL_CERT_DIR"}}
-    done = subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], env=environment, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
-        sys.exit(f"{name} failed:\n{done.stderr}")
+        sys.exit(f"{name} failed with exit code {done.returncode}; why stands above.")
     return [Figure(**json.loads(line)) for line in done.stdout.splitlines()]
 
 

@@ -101,6 +101,7 @@ def figures() -> list[Figure]:
     made = []
     for agent, distribution in AGENTS.items():
         begin, shown = time.perf_counter(), version(distribution)
+        sys.stderr.write(f"  {distribution} ...\n")
         with tempfile.TemporaryDirectory() as folder:
             found = cells(agent, Path(folder))
         table.append(row(agent, shown, found))

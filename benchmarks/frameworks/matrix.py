@@ -22,7 +22,7 @@ from agentlab_suites.replies import read_reply
 
 from benchmarks.frameworks.wiring import Entry, Primary, Wiring
 
-__all__ = ["ANSWER", "CASES", "PROMPT", "RESULTS", "TRIED", "Case", "Cell", "Result", "cell"]
+__all__ = ["ANSWER", "BARS", "CASES", "PROMPT", "RESULTS", "TRIED", "Case", "Cell", "Result", "cell", "exists"]
 
 DATA = json.loads(Path(__file__).with_name("faults.json").read_text(encoding="utf-8"))
 PROMPT: str = DATA["prompt"]
@@ -34,6 +34,8 @@ RUNAWAY = 200
 """Requests to models after which a run counts as run away."""
 CONTEXT = 128_000
 """Tokens that the scripted models take, as gpt-4o-mini does."""
+BARS = {True: 44, False: 34}
+"""Faults that ours must recover at least, with the fallback and without, whatever provider is the first and whether it streams."""
 APIS: Mapping[Primary, str] = {
     "openai": "openai.chat",
     "responses": "openai.responses",
@@ -126,22 +128,27 @@ class Case:
     event: int | None = None
     lost: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Why no agent can give the exact answer `alone`, or with a `fallback`."""
-    instead: Mapping[Primary, str] = dataclasses.field(default_factory=dict)
-    """The catalogue's fault of the same kind where a provider has one of its own."""
+    instead: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """The catalogue's fault of the same kind where a provider, streams, or a provider's streams have one of their own."""
 
-    def schedule(self, clean: Played, primary: Primary) -> Schedule | None:
+    def schedule(self, clean: Played, wiring: Wiring) -> Schedule | None:
         """The fault where it strikes, seen from the fault-free run; None where that API, or the way it is asked, knows no such fault."""
         kind, _, number = self.at.partition(".")
-        point = f"{APIS[primary]}.{number}" if kind == "model" else self.at
+        point = f"{APIS[wiring.primary]}.{number}" if kind == "model" else self.at
         met = next(met for met in clean.points if met.name == point)
-        chosen = self.instead.get(primary, self.fault)
-        fault = (OWN.get(chosen) or select([chosen])[0])(**self.settings)
+        fault = self._fault(wiring)
         if not fault.row.applies(met):
             return None
-        if self.event is not None:
-            point += f".chunk.{self.event if self.event > 0 else max(1, met.chunks + 1 + self.event)}"
+        event = self.event or (1 if fault.row.at_event else None)
+        if event is not None:
+            point += f".chunk.{event if event > 0 else max(1, met.chunks + 1 + event)}"
         scope = "host" if kind == "model" and self.shape == "always" else None
         return Schedule(self.name, (Injection(fault=fault, at=point, shape=self.shape, scope=scope),))
+
+    def _fault(self, wiring: Wiring) -> Fault:
+        places = [f"{wiring.primary}/stream", "stream"] if wiring.stream else []
+        chosen = next((self.instead[place] for place in (*places, wiring.primary) if place in self.instead), self.fault)
+        return (OWN.get(chosen) or select([chosen])[0])(**self.settings)
 
 
 CASES = tuple(Case(**given) for given in DATA["faults"])
@@ -163,10 +170,19 @@ def cell(case: Case, entry: Entry, wiring: Wiring) -> Cell | None:
 
     Raises RuntimeError where the run proves nothing: the clean one fails, the fault does not strike, the lab itself fails.
     """
+    wiring, clean, schedule = _set_up(case, entry, wiring)
+    return None if schedule is None else _judged(_played(entry, wiring, schedule, clean), entry, f"{entry.name} under {case.name}")
+
+
+def exists(case: Case, entry: Entry, wiring: Wiring) -> bool:
+    """Whether there is such a fault there."""
+    return _set_up(case, entry, wiring)[2] is not None
+
+
+def _set_up(case: Case, entry: Entry, wiring: Wiring) -> tuple[Wiring, Played, Schedule | None]:
     wiring = dataclasses.replace(wiring, stream=wiring.stream or case.stream)
     clean = _clean(entry, wiring)
-    schedule = case.schedule(clean, wiring.primary)
-    return None if schedule is None else _judged(_played(entry, wiring, schedule, clean), entry, f"{entry.name} under {case.name}")
+    return wiring, clean, case.schedule(clean, wiring)
 
 
 @cache

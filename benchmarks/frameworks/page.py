@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.frameworks.matrix import CASES, RESULTS, TRIED, Case, Cell, Result
-from benchmarks.frameworks.wiring import AGENTS, Entry, Wiring
+from benchmarks.frameworks.wiring import AGENTS, OURS, Entry, Wiring
 
 __all__ = ["PAGE", "Row", "written"]
 
@@ -61,8 +61,11 @@ be told.
 BESIDE = """
 ## Streamed, and with other providers
 
-The same for agentlab with every answer streamed, and with another API as the primary (the second host speaks OpenAI's chat completions
-always). Faults that an API, or a stream, cannot have are left out; where a provider has its own form of one, that is played.
+The same with every answer streamed, and with another API as the primary: the others as they come and alone, and hardened with a fallback.
+The second host speaks OpenAI's chat completions, for the bare loops the API of the first. Where a provider, or a stream, has its own form
+of a fault, that is played ([faults.json](../benchmarks/frameworks/faults.json), `instead`); what cannot exist there is named and left out.
+Over OpenAI's responses only agentlab was played. The counts of agentlab against its bars (at least 44 of 49 with a fallback, 34 alone,
+nothing bare, silently wrong, hung or run away) are in [RESULTS.md](../benchmarks/RESULTS.md).
 """
 
 
@@ -78,16 +81,12 @@ class Row:
     @property
     def agent(self) -> str:
         """Its name and version."""
-        if self.entry.name == "ours":
-            return "**agentlab**"
-        distribution = self.entry.distribution
-        shown = "bare loop, openai" if self.entry.name == "bare" else distribution
-        return f"{shown} {version(distribution)}"
+        return "**agentlab**" if self.entry is OURS else self.entry.shown(self.wiring.primary)
 
     @property
     def options(self) -> str:
         """Its configuration in words."""
-        hardened = "as it comes" if self.entry.name == "ours" or not self.wiring.hardened else "hardened"
+        hardened = "as it comes" if self.entry is OURS or not self.wiring.hardened else "hardened"
         return f"{hardened}, {'with a fallback' if self.wiring.fallback else 'alone'}"
 
     def __str__(self) -> str:
@@ -108,18 +107,21 @@ def _counts(rows: Iterable[Row]) -> str:
     return head + "".join(map(str, rows))
 
 
-def _more_lost(rows: Iterable[Row]) -> str:
-    """What ours did not recover under other conditions, although it does under those of the first table."""
-    places = [("fallback" if row.wiring.fallback else "alone", case, cell) for row in rows for case, cell in row.cells]
+def _more_lost(rows: Sequence[Row]) -> str:
+    """What does not exist under these conditions, and what ours did not recover although it does under those of the first table."""
+    played = {case.name for case, _ in rows[0].cells}
+    absent = ", ".join(case.name for case in CASES if case.name not in played)
+    places = [("fallback" if row.wiring.fallback else "alone", case, cell) for row in rows if row.entry is OURS for case, cell in row.cells]
     missed = [f"{case.name} ({place})" for place, case, cell in places if cell.result != "recovered" and place not in case.lost]
-    return f"\nNot recovered here and recovered above: {', '.join(missed) or 'none'}.\n"
+    nowhere = f"Does not exist there: {absent}. " if absent else ""
+    return f"\n{nowhere}Not recovered by agentlab here and recovered above: {', '.join(missed) or 'none'}.\n"
 
 
 def _lost(rows: Iterable[Row]) -> str:
     """What ours did not recover."""
     lines = ["\n## What agentlab did not recover\n\n", "| fault | | it ended as | why no agent can |\n|---|---|---|---|\n"]
     for row in rows:
-        if row.entry.name != "ours":
+        if row.entry is not OURS:
             continue
         place = "fallback" if row.wiring.fallback else "alone"
         missed = [(case, cell) for case, cell in row.cells if cell.result != "recovered"]
@@ -150,7 +152,7 @@ def _trial() -> str:
 
 def _each(rows: Sequence[Row]) -> str:
     """Every cell: alone as it comes, and hardened with the fallback."""
-    shown = [row for row in rows if row.entry.name == "ours" or row.wiring.hardened == row.wiring.fallback]
+    shown = [row for row in rows if row.entry is OURS or row.wiring.hardened == row.wiring.fallback]
     head = " | ".join(f"{row.entry.name.removeprefix('with_')}, {row.options.replace('with a ', '')}" for row in shown)
     lines = [f"\n## Fault by fault\n\n| fault | {head} |\n|---|{'---|' * len(shown)}\n"]
     for case in CASES:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
 from types import ModuleType
 from typing import Any, Literal
 
-__all__ = ["AGENTS", "FALLBACK_URL", "INSTRUCTIONS", "Asked", "Entry", "Primary", "Wiring"]
+__all__ = ["AGENTS", "FALLBACK_URL", "INSTRUCTIONS", "OURS", "Asked", "Entry", "Primary", "Wiring"]
 
 INSTRUCTIONS = "Use the tools to answer."
 FALLBACK_URL = "https://llm.fallback.example/v1"
@@ -31,11 +32,15 @@ class Wiring:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One agent of the matrix: its module, its distribution, and the packages whose exceptions it declares."""
+    """One agent of the matrix: its module, its distribution, and the packages whose exceptions it declares.
+
+    `clients` has the distribution through which it speaks to each primary that it can have; empty for its own.
+    """
 
     name: str
     distribution: str
     declares: tuple[str, ...]
+    clients: Mapping[Primary, str] = field(hash=False)
 
     def build(self, wiring: Wiring) -> Asked:
         """The agent."""
@@ -47,11 +52,40 @@ class Entry:
         """Where it is built; its docstring says what hardens it."""
         return importlib.import_module(f"benchmarks.frameworks.agents.{self.name}")
 
+    def shown(self, primary: Primary) -> str:
+        """Its name and version, and those of what it speaks through."""
+        if not self.distribution:
+            return f"bare loop, {_versioned(self.clients[primary])}"
+        through = self.clients[primary]
+        return _versioned(self.distribution) + (f" over {_versioned(through)}" if through else "")
 
+
+def _versioned(distribution: str) -> str:
+    return f"{distribution} {version(distribution)}"
+
+
+OURS = Entry("ours", "agentlab-chaos", ("agentlab",), {"openai": "", "responses": "", "anthropic": "", "gemini": ""})
 AGENTS = (
-    Entry("ours", "agentlab-chaos", ("agentlab",)),
-    Entry("bare", "openai", ("openai",)),
-    Entry("with_pydantic_ai", "pydantic-ai-slim", ("pydantic_ai",)),
-    Entry("with_openai_agents", "openai-agents", ("agents", "openai")),
-    Entry("with_langchain", "langchain", ("langchain", "langchain_core", "langchain_openai", "langgraph", "openai")),
+    OURS,
+    Entry("bare", "", ("openai", "anthropic", "google"), {"openai": "openai", "anthropic": "anthropic", "gemini": "google-genai"}),
+    Entry("with_pydantic_ai", "pydantic-ai-slim", ("pydantic_ai",), {"openai": "", "anthropic": "", "gemini": ""}),
+    Entry(
+        "with_openai_agents", "openai-agents", ("agents", "openai", "litellm"), {"openai": "", "anthropic": "litellm", "gemini": "litellm"}
+    ),
+    Entry(
+        "with_langchain",
+        "langchain",
+        (
+            "langchain",
+            "langchain_core",
+            "langchain_openai",
+            "langchain_anthropic",
+            "langchain_google_genai",
+            "langgraph",
+            "openai",
+            "anthropic",
+            "google",
+        ),
+        {"openai": "", "anthropic": "langchain-anthropic", "gemini": "langchain-google-genai"},
+    ),
 )

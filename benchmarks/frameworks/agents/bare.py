@@ -1,39 +1,29 @@
-"""The loop of the tutorials over the SDK of OpenAI. Hardened: the SDK's own `max_retries` and `timeout`."""
+"""The loop of the tutorials over the SDK of OpenAI, of Anthropic or of Google. Hardened: the SDK's own retries (5) and `timeout` (30 s).
 
+The second host speaks the same API as the first.
+"""
+
+import importlib
 import json
 from typing import Any
 
 import openai
-from agentlab_faults import tool
 from openai import AsyncOpenAI
 
+from benchmarks.frameworks.agents.bare_tools import PARAMETERS, TOOLS, TURNS
 from benchmarks.frameworks.wiring import FALLBACK_URL, INSTRUCTIONS, Asked, Wiring
 
-
-@tool
-async def search_kb(query: str) -> dict[str, Any]:
-    return {"articles": [query]}
-
-
-@tool
-async def check_order(order_id: str) -> dict[str, Any]:
-    return {"order": order_id}
-
-
-TOOLS = {"search_kb": (search_kb, "query"), "check_order": (check_order, "order_id")}
-SCHEMAS = [
-    {
-        "type": "function",
-        "function": {
-            "name": name,
-            "parameters": {"type": "object", "properties": {argument: {"type": "string"}}, "required": [argument]},
-        },
-    }
-    for name, (_, argument) in TOOLS.items()
-]
+SCHEMAS = [{"type": "function", "function": {"name": name, "parameters": schema}} for name, schema in PARAMETERS.items()]
 
 
 def build(wiring: Wiring) -> Asked:
+    if wiring.primary != "openai":
+        built: Asked = importlib.import_module(f"{__package__}.bare_{wiring.primary}").build(wiring)
+        return built
+    return _over_chat_completions(wiring)
+
+
+def _over_chat_completions(wiring: Wiring) -> Asked:
     options: dict[str, Any] = {"max_retries": 5, "timeout": 30.0} if wiring.hardened else {}
     clients = [AsyncOpenAI(**options)]
     if wiring.fallback:
@@ -50,15 +40,15 @@ def build(wiring: Wiring) -> Asked:
 
     async def agent(prompt: str) -> Any:
         messages: list[Any] = [{"role": "system", "content": INSTRUCTIONS}, {"role": "user", "content": prompt}]
-        for _ in range(20):
+        for _ in range(TURNS):
             message = await ask(messages)
             messages.append(message)
             if not message.get("tool_calls"):
                 return message["content"]
             for call in message["tool_calls"]:
-                result = await TOOLS[call["function"]["name"]][0](**json.loads(call["function"]["arguments"]))
+                result = await TOOLS[call["function"]["name"]](**json.loads(call["function"]["arguments"]))
                 messages.append({"role": "tool", "tool_call_id": call["id"], "content": json.dumps(result)})
-        raise RuntimeError("no answer after 20 turns")
+        raise RuntimeError(f"no answer after {TURNS} turns")
 
     return agent
 

@@ -15,10 +15,18 @@ from langchain.agents.middleware import (
     ToolErrorMiddleware,
     ToolRetryMiddleware,
 )
+from langchain_anthropic import ChatAnthropic
 from langchain_core.tools import tool
+from langchain_google_genai import ChatGoogleGenerativeAI
 from langchain_openai import ChatOpenAI
 
 from benchmarks.frameworks.wiring import FALLBACK_URL, INSTRUCTIONS, Asked, Wiring
+
+CHATS: dict[str, tuple[Any, str]] = {
+    "openai": (ChatOpenAI, "gpt-4o-mini"),
+    "anthropic": (ChatAnthropic, "claude-haiku-4-5"),
+    "gemini": (ChatGoogleGenerativeAI, "gemini-2.5-flash"),
+}
 
 
 @tool
@@ -46,9 +54,8 @@ def build(wiring: Wiring) -> Asked:
             ToolErrorMiddleware(lambda error, request: f"{request.tool_call['name']} failed ({type(error).__name__})."),
             ToolRetryMiddleware(max_retries=2, on_failure="error"),
         ]
-    agent: Any = create_agent(
-        ChatOpenAI(model="gpt-4o-mini", **options), [search_kb, check_order], system_prompt=INSTRUCTIONS, middleware=middleware
-    )
+    chat, name = CHATS[wiring.primary]
+    agent: Any = create_agent(chat(model=name, **options), [search_kb, check_order], system_prompt=INSTRUCTIONS, middleware=middleware)
 
     async def asked(prompt: str) -> Any:
         question = {"messages": [{"role": "user", "content": prompt}]}

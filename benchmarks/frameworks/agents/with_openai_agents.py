@@ -2,6 +2,7 @@
 and each tool, unknown tools told to the model, 20 turns.
 
 It has no fallback of its own: the second host is a `Model` of ours round two of its own, which asks the next one on any of its errors.
+Anthropic and Gemini are asked through its `LitellmModel`.
 """
 
 from collections.abc import AsyncIterator
@@ -15,6 +16,7 @@ from openai import AsyncOpenAI
 
 from benchmarks.frameworks.wiring import FALLBACK_URL, INSTRUCTIONS, Asked, Wiring
 
+OTHERS = {"anthropic": "anthropic/claude-haiku-4-5", "gemini": "gemini/gemini-2.5-flash"}
 FAILS = (openai.APIError, AgentsException)
 
 
@@ -56,8 +58,16 @@ async def check_order(order_id: str) -> dict[str, Any]:
     return {"order": order_id}
 
 
+def _primary(wiring: Wiring) -> Model:
+    if wiring.primary == "openai":
+        return OpenAIChatCompletionsModel("gpt-4o-mini", AsyncOpenAI())
+    from agents.extensions.models.litellm_model import LitellmModel  # noqa: PLC0415  # litellm takes seconds to import
+
+    return LitellmModel(OTHERS[wiring.primary])
+
+
 def build(wiring: Wiring) -> Asked:
-    model: Model = OpenAIChatCompletionsModel("gpt-4o-mini", AsyncOpenAI())
+    model = _primary(wiring)
     if wiring.fallback:
         model = Fallback(model, OpenAIChatCompletionsModel("backup", AsyncOpenAI(base_url=FALLBACK_URL)))
     settings, running, options = ModelSettings(), RunConfig(tracing_disabled=True), dict[str, Any]()
