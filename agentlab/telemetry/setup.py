@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, TextIO
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final, Literal, TextIO
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
@@ -13,6 +14,15 @@ if TYPE_CHECKING:
 __all__ = ["console", "otlp"]
 
 HTTP: Final = "http/protobuf"
+PROTOCOL: Final = "OTEL_EXPORTER_OTLP_PROTOCOL"
+EXTRAS: Final = {HTTP: "otlp", "grpc": "otlp-grpc"}
+"""The extra that speaks each protocol."""
+EXPORTERS: Final = {
+    "TRACES": ("trace_exporter", "OTLPSpanExporter"),
+    "METRICS": ("metric_exporter", "OTLPMetricExporter"),
+    "LOGS": ("_log_exporter", "OTLPLogExporter"),
+}
+"""Module and class in the package of either protocol."""
 
 
 def console(out: TextIO | None = None) -> Callable[[], None]:
@@ -32,21 +42,14 @@ def console(out: TextIO | None = None) -> Callable[[], None]:
 
 
 def otlp() -> Callable[[], None]:
-    """Send spans, metrics and evaluation events by OTLP over HTTP. The result flushes and stops it; call it before the process ends.
+    """Send spans, metrics and evaluation events by OTLP. The result flushes and stops it; call it before the process ends.
 
-    The standard variables say where to and how: OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_HEADERS, OTEL_SERVICE_NAME,
-    OTEL_METRIC_EXPORT_INTERVAL and the others. Needs the extra `otlp` (ImportError names it). Raises RuntimeError if the process has a
-    tracer provider already, ValueError if OTEL_EXPORTER_OTLP_PROTOCOL asks for another protocol.
+    The standard variables say where to and how: OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_HEADERS, OTEL_EXPORTER_OTLP_PROTOCOL
+    (`http/protobuf`, the default, or `grpc`), OTEL_SERVICE_NAME, OTEL_METRIC_EXPORT_INTERVAL and the others. Needs the extra `otlp`, for
+    gRPC `otlp-grpc` (ImportError names it). Raises RuntimeError if the process has a tracer provider already, ValueError for another
+    protocol.
     """
-    protocol = os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL", HTTP)
-    if protocol != HTTP:
-        raise ValueError(f"OTEL_EXPORTER_OTLP_PROTOCOL is {protocol!r}, but only {HTTP!r} is spoken here; set it to that, or unset it.")
-    try:
-        from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter  # noqa: PLC0415  # an extra
-        from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter  # noqa: PLC0415  # the same
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415  # the same
-    except ImportError as error:
-        raise ImportError("OTLP needs the extra `otlp`: pip install 'agentlab-chaos[otlp]'.") from error
+    spans, samples, records = _exporter("TRACES"), _exporter("METRICS"), _exporter("LOGS")
     from opentelemetry import _logs, metrics, trace  # noqa: PLC0415  # the SDK is loaded only by those who want it
     from opentelemetry.sdk._logs import LoggerProvider  # noqa: PLC0415  # the same
     from opentelemetry.sdk._logs.export import BatchLogRecordProcessor  # noqa: PLC0415  # the same
@@ -57,9 +60,9 @@ def otlp() -> Callable[[], None]:
 
     _refuse_second()
     tracing, logging = TracerProvider(), LoggerProvider()
-    tracing.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-    logging.add_log_record_processor(BatchLogRecordProcessor(OTLPLogExporter()))
-    metering = MeterProvider([PeriodicExportingMetricReader(OTLPMetricExporter())])
+    tracing.add_span_processor(BatchSpanProcessor(spans))
+    logging.add_log_record_processor(BatchLogRecordProcessor(records))
+    metering = MeterProvider([PeriodicExportingMetricReader(samples)])
     trace.set_tracer_provider(tracing)
     metrics.set_meter_provider(metering)
     _logs.set_logger_provider(logging)
@@ -70,6 +73,23 @@ def otlp() -> Callable[[], None]:
         logging.shutdown()
 
     return stop
+
+
+def _exporter(signal: Literal["TRACES", "METRICS", "LOGS"]) -> Any:
+    """The exporter of one signal over the protocol that is asked for. Raises ValueError for another one, ImportError without the extra."""
+    variable = next((name for name in (f"OTEL_EXPORTER_OTLP_{signal}_PROTOCOL", PROTOCOL) if os.environ.get(name)), PROTOCOL)
+    protocol = os.environ.get(variable) or HTTP
+    if protocol not in EXTRAS:
+        raise ValueError(
+            f"{variable} is {protocol!r}, but only {' and '.join(EXTRAS)} are spoken here; set it to one of them, or unset it."
+        )
+    module, name = EXPORTERS[signal]
+    try:
+        loaded = import_module(f"opentelemetry.exporter.otlp.proto.{protocol.partition('/')[0]}.{module}")
+    except ImportError as error:
+        extra = EXTRAS[protocol]
+        raise ImportError(f"OTLP over {protocol} needs the extra `{extra}`: pip install 'agentlab-chaos[{extra}]'.") from error
+    return getattr(loaded, name)()
 
 
 def _refuse_second() -> None:

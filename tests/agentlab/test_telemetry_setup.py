@@ -6,12 +6,13 @@ import os
 import subprocess
 import sys
 
+import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from .collecting import collector
+from .collecting import Message, collector, grpc_collector
 
-__all__ = ["collector"]
+__all__ = ["collector", "grpc_collector"]
 
 SPANS = """
 from agentlab import telemetry
@@ -59,18 +60,31 @@ def test_a_second_provider_is_refused() -> None:
     assert "RuntimeError: This process has a tracer provider already" in done.stderr
 
 
-def test_another_protocol_is_refused() -> None:
-    done = child("otlp", OTEL_EXPORTER_OTLP_PROTOCOL="grpc")
-    assert "ValueError: OTEL_EXPORTER_OTLP_PROTOCOL is 'grpc'" in done.stderr
+def test_over_grpc_they_reach_a_collector_too(grpc_collector: tuple[str, dict[str, Message]]) -> None:
+    address, told = grpc_collector
+    done = child("otlp", OTEL_EXPORTER_OTLP_PROTOCOL="grpc", OTEL_EXPORTER_OTLP_ENDPOINT=address)
+    assert done.returncode == 0, done.stderr
+    [spans] = told["traces"].resource_spans
+    assert {span.name for span in spans.scope_spans[0].spans} == {"invoke_agent helper", "step 1"}
+    [metrics] = told["metrics"].resource_metrics
+    assert {"agentlab.runs", "agentlab.cost"} <= {metric.name for metric in metrics.scope_metrics[0].metrics}
 
 
-def test_a_missing_extra_is_named() -> None:
-    missing = "import sys\nsys.modules['opentelemetry.exporter.otlp.proto.http.trace_exporter'] = None\n"
+@pytest.mark.parametrize("variable", ["OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL"])
+def test_another_protocol_is_refused(variable: str) -> None:
+    done = child("otlp", **{variable: "http/json"})
+    assert f"ValueError: {variable} is 'http/json', but only http/protobuf and grpc are spoken here" in done.stderr
+
+
+@pytest.mark.parametrize(("protocol", "package", "extra"), [("http/protobuf", "http", "otlp"), ("grpc", "grpc", "otlp-grpc")])
+def test_a_missing_extra_is_named(protocol: str, package: str, extra: str) -> None:
+    missing = f"import sys\nsys.modules['opentelemetry.exporter.otlp.proto.{package}.trace_exporter'] = None\n"
     done = subprocess.run(
         [sys.executable, "-c", f"{missing}from agentlab import telemetry\ntelemetry.otlp()"],
+        env={**os.environ, "OTEL_EXPORTER_OTLP_PROTOCOL": protocol},
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
-    assert "pip install 'agentlab-chaos[otlp]'" in done.stderr
+    assert f"pip install 'agentlab-chaos[{extra}]'" in done.stderr
