@@ -12,7 +12,7 @@ from agentlab.commands.console import SHIP, CommandError, fix_hash_seed, print_r
 from agentlab.commands.own import load_own
 from agentlab.commands.pytest_front import run_pytest, settings_file, with_plugin
 from agentlab.commands.suites import find_suite, suite_files
-from agentlab.commands.watching import agent_of, ready
+from agentlab.commands.watching import agent_of, agent_speaking, ready
 
 __all__ = ["check", "explained", "pytest_arguments", "run_suite"]
 
@@ -112,7 +112,9 @@ def explained(path: Path, agent: str | None) -> int:
     for file in suite_files(path):
         try:
             loaded = load_suite(file)
-            print_rows(("", str(file)), list(explain(agent_of(loaded, agent), loaded)))
+            with agent_speaking():
+                rows = list(explain(agent_of(loaded, agent), loaded))
+            print_rows(("", str(file)), rows)
         except BadInput as error:
             raise CommandError(str(error)) from error
     return SHIP

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 from agentlab_faults.scrub import FORMS
 
-__all__ = ["MASK", "Masker"]
+__all__ = ["MASK", "MaskedFormatter", "Masker"]
 
 MASK = "[secret]"
 _NAMES = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)(?:_|$)", re.IGNORECASE)
 _SHORTEST = 8
 """Shorter values of the environment are too likely to be ordinary words."""
+
+
+def _written(value: str) -> tuple[str, ...]:
+    """How a secret may stand in a text: as it is, in an address, and in JSON."""
+    return (
+        value,
+        quote(value, safe=""),
+        quote(value),
+        quote_plus(value),
+        json.dumps(value)[1:-1],
+        json.dumps(value, ensure_ascii=False)[1:-1],
+    )
 
 
 class Masker:
@@ -35,7 +50,8 @@ class Masker:
         if found <= self._values:  # pytest changes its own variable with every phase of a test
             return
         self._values |= found
-        known = [re.escape(value) for value in sorted(self._values, key=len, reverse=True)]
+        written = {form for value in self._values for form in _written(value)}
+        known = [re.escape(form) for form in sorted(written, key=lambda form: (-len(form), form))]
         self._pattern = re.compile("|".join([*known, FORMS.pattern]), FORMS.flags)
 
     def __call__(self, text: str) -> str:
@@ -45,3 +61,15 @@ class Masker:
         if self._raw != self._learned:
             self.learn()
         return self._pattern.sub(MASK, text if text.isascii() else text.encode("utf-8", "replace").decode())
+
+
+class MaskedFormatter(logging.Formatter):
+    """What another formatter makes of a record, without secrets."""
+
+    def __init__(self, inner: logging.Formatter, mask: Callable[[str], str]) -> None:
+        super().__init__()
+        self._inner, self._mask = inner, mask
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        return self._mask(self._inner.format(record))

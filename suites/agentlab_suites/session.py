@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import warnings
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from agentlab_reports.schema import CellLine, Header, Waiver
 from agentlab_suites.agents import load_agent
 from agentlab_suites.headers import header_of, waived
 from agentlab_suites.load import LoadedSuite, load_suite
-from agentlab_suites.masking import Masker
+from agentlab_suites.masking import MaskedFormatter, Masker
 from agentlab_suites.plan import Discovered, PlannedCell, Prepared, cells_of, discover, prepare
 from agentlab_suites.problems import BadAgent, BadInput, BadSuite
 from agentlab_suites.recording import Recorder, stuck_line
@@ -61,6 +62,11 @@ class LabSession:
         self._failures = 0
         """Failed items that are not the lab's own failure."""
         self.mask = Masker()
+        pytests_log = config.pluginmanager.get_plugin("logging-plugin")
+        for name in ("log_cli_handler", "log_file_handler"):
+            handler = getattr(pytests_log, name, None)
+            if handler is not None and handler.formatter is not None:
+                handler.setFormatter(MaskedFormatter(handler.formatter, self.mask))
 
     # Collection
 
@@ -189,6 +195,13 @@ class LabSession:
                 reporter.flush()
         finally:  # whatever cannot be written: nobody else ends this process
             os._exit(3)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_warning_recorded(self, warning_message: warnings.WarningMessage) -> None:
+        """Keep secrets out of the agent's warnings, which pytest sums up at the end."""
+        text = str(warning_message.message)
+        if (masked := self.mask(text)) != text:
+            warning_message.message = UserWarning(masked)
 
     # The end
 

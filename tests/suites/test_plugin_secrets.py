@@ -127,3 +127,20 @@ def test_what_the_agent_had_printed_is_masked_where_the_lab_itself_fails(shop: A
     told = everything(shop, shop.apart("--junitxml=out.xml", "-k", "greet and control"))
     assert "it is [secret]" in told
     assert KEY not in told
+
+
+def test_warnings_and_logs_of_an_agent_are_masked_where_pytest_writes_them(shop: Any) -> None:
+    said = "import logging, warnings; k = os.environ['SHOP_API_KEY']; warnings.warn('warned ' + k); logging.error('log ' + k)"
+    shop.edit("agent.py", "import json\n", SET_AT_IMPORT)
+    shop.edit("agent.py", "        messages.append({", f"        {said}\n        messages.append({{")
+    told = everything(shop, shop.apart("-o", "log_cli=true", "-o", "log_file=own.log", "-k", "greet and control"))
+    log = (shop.folder / "own.log").read_text()
+    assert "warned [secret]" in told
+    assert "log [secret]" in log
+    assert KEY not in told + log
+
+
+def test_a_secret_is_known_in_an_address_and_in_json() -> None:
+    mask = Masker({"A_KEY": 'half/of+it="€"'})
+    assert mask("?key=half%2Fof%2Bit%3D%22%E2%82%AC%22&x") == "?key=[secret]&x"
+    assert mask('{"a": "half/of+it=\\"€\\""}') == '{"a": "[secret]"}'
