@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from agentlab.bounds import Bounds, Usage
     from agentlab.breaker import Breaker, BreakerPolicy
     from agentlab.cache import ResponseCache
+    from agentlab.embeddings import Embeddings
     from agentlab.errors import (
         AgentlabError,
         AllModelsFailedError,
@@ -62,6 +63,7 @@ __all__ = [
     "CallFailedError",
     "ConflictError",
     "Decision",
+    "Embeddings",
     "InMemoryStore",
     "Intent",
     "InvalidOutputError",
@@ -107,6 +109,7 @@ _HOMES = {
     "bounds": ("Bounds", "Usage"),
     "breaker": ("Breaker", "BreakerPolicy"),
     "cache": ("ResponseCache",),
+    "embeddings": ("Embeddings",),
     "errors": tuple(name for name in __all__ if name.endswith("Error")),
     "events": ("StreamEvent", "TextDelta", "ToolCalled", "ToolReturned", "Withdrawn"),
     "evaluation": ("Run",),

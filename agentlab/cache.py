@@ -5,16 +5,28 @@ from __future__ import annotations
 import functools
 import math
 import re
+import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ["CachedAnswer", "ResponseCache", "similarity"]
+from agentlab import telemetry
+from agentlab.bounds import within
+from agentlab.embeddings import cosine
+
+__all__ = ["CachedAnswer", "Embed", "ResponseCache", "similarity"]
 
 WORDS = re.compile(r"[^\W_]+")
 LONGEST_QUESTION = 2_000
 """Characters of a question; a longer one is hardly asked twice, and is neither kept nor found."""
 NEGATION = re.compile(r"\b(no|not|never|none|nothing|nobody|nor|neither|without|cannot|cant|dont|wont)\b|n['\u2019]t\b", re.IGNORECASE)
+NUMBER = re.compile(r"\d+")
+SECONDS = 1.0
+"""How long a lookup waits for embeddings."""
+PAUSE = 30.0
+"""Seconds that embeddings are left alone after they failed."""
+BATCH = 200
+"""Questions that are embedded at one lookup, at most; the newest first."""
 STOP_WORDS = frozenset(
     WORDS.findall(
         "a an and are be can could do does for have how i if in is it may me my of on or please the to what when will with you your"
@@ -40,9 +52,7 @@ def similarity(one: str, other: str) -> float:
 
     0 for questions that differ in a number, and for two of which one has a negation and the other has none.
     """
-    if bool(NEGATION.search(one)) != bool(NEGATION.search(other)):
-        return 0.0
-    if set(re.findall(r"\d+", one)) != set(re.findall(r"\d+", other)):
+    if _opposed(one, other):
         return 0.0
     left, right = _features(one), _features(other)
     if len(left) > len(right):
@@ -50,6 +60,11 @@ def similarity(one: str, other: str) -> float:
     product = sum(weight * right.get(feature, 0.0) for feature, weight in left.items())
     norms = math.sqrt(sum(w * w for w in left.values()) * sum(w * w for w in right.values()))
     return min(1.0, product / norms) if norms else 0.0
+
+
+def _opposed(one: str, other: str) -> bool:
+    """Whether they differ in a number or a negation, which neither letters nor embeddings see well."""
+    return bool(NEGATION.search(one)) != bool(NEGATION.search(other)) or set(NUMBER.findall(one)) != set(NUMBER.findall(other))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +76,19 @@ class CachedAnswer:
     similarity: float
 
 
+Embed = Callable[[Sequence[str]], Awaitable[Sequence[Sequence[float]]]]
+"""A vector for each text, all of one length (`agentlab.Embeddings`)."""
+
+
 class ResponseCache:
     """Answers by question. `threshold` is the least similarity of a hit.
 
     `size` bounds each tenant's entries, `tenants` their number: the oldest entry goes first, and the tenant not written for longest.
 
     `seeds` are public answers that every tenant may get: put nothing of anybody's into them.
+
+    With `embed`, `find` also compares meanings where no words meet. Its provider is shown the question, this tenant's own ones and the
+    public ones; vectors live and go with their entries.
 
     >>> cache = ResponseCache({"When are you open?": "From nine to five."})
     >>> cache.put("ann", "Where is my parcel 17?", "In Leeds.")
@@ -77,12 +99,22 @@ class ResponseCache:
     'From nine to five.'
     """
 
-    def __init__(self, seeds: Mapping[str, str] | None = None, *, threshold: float = 0.85, size: int = 1000, tenants: int = 1000) -> None:
+    def __init__(
+        self,
+        seeds: Mapping[str, str] | None = None,
+        *,
+        threshold: float = 0.85,
+        size: int = 1000,
+        tenants: int = 1000,
+        embed: Embed | None = None,
+    ) -> None:
         self.threshold = threshold
         self.size = size
-        self._seeds = dict(seeds or {})
         self.tenants = tenants
-        self._tenants: OrderedDict[str, OrderedDict[str, str]] = OrderedDict()
+        self._seeds = {question: _Entry(answer) for question, answer in (seeds or {}).items()}
+        self._tenants: OrderedDict[str, OrderedDict[str, _Entry]] = OrderedDict()
+        self._embed = embed
+        self._away_until: float | None = None
 
     def put(self, tenant: str, question: str, answer: str) -> None:
         """Keep an answer for one tenant. The caller keeps degraded answers out."""
@@ -92,19 +124,70 @@ class ResponseCache:
         self._tenants.move_to_end(tenant)
         if len(self._tenants) > self.tenants:
             self._tenants.popitem(last=False)
-        entries[question] = answer
+        known = entries.get(question)
+        entries[question] = _Entry(answer, known.vector if known else None)
         entries.move_to_end(question)
         while len(entries) > self.size:
             entries.popitem(last=False)
 
     def get(self, tenant: str, question: str) -> CachedAnswer | None:
-        """The tenant's own or a public answer to the most similar question above the threshold."""
+        """The tenant's own or a public answer to the most similar question above the threshold, by words alone."""
         if len(question) > LONGEST_QUESTION:
             return None
-        entries = {**self._seeds, **self._tenants.get(tenant, {})}
-        best: CachedAnswer | None = None
-        for known, answer in entries.items():
-            alike = similarity(question, known)
-            if alike > self.threshold and (best is None or alike > best.similarity):
-                best = CachedAnswer(known, answer, alike)
-        return best
+        entries = self._entries(tenant)
+        return self._best(entries, {known: similarity(question, known) for known in entries})
+
+    async def find(self, tenant: str, question: str, seconds: float = SECONDS) -> CachedAnswer | None:
+        """The same, and by meaning if no words meet and embeddings can be had within `seconds`. Never raises for their provider."""
+        hit = self.get(tenant, question)
+        if hit or self._embed is None or seconds <= 0 or len(question) > LONGEST_QUESTION or self._is_away():
+            return hit
+        entries = {known: entry for known, entry in self._entries(tenant).items() if not _opposed(question, known)}
+        if not entries:
+            return None
+        try:
+            asked = await within(min(seconds, SECONDS), self._vector(question, entries))
+        except Exception:  # noqa: BLE001  # whatever a provider's client raises, words are left to go by; telemetry says so
+            self._went_away()
+            return None
+        self._came_back()
+        return self._best(entries, {known: cosine(asked, entry.vector) for known, entry in entries.items() if entry.vector})
+
+    def _entries(self, tenant: str) -> dict[str, _Entry]:
+        return {**self._seeds, **self._tenants.get(tenant, {})}
+
+    def _best(self, entries: Mapping[str, _Entry], alike: Mapping[str, float]) -> CachedAnswer | None:
+        best = max(alike, key=alike.__getitem__, default=None)
+        if best is None or alike[best] <= self.threshold:
+            return None
+        return CachedAnswer(best, entries[best].answer, alike[best])
+
+    async def _vector(self, question: str, entries: Mapping[str, _Entry]) -> Sequence[float]:
+        """The question's vector; entries without one get theirs by the way."""
+        assert self._embed is not None  # noqa: S101  # `find` has looked
+        new = [known for known, entry in entries.items() if entry.vector is None][-BATCH:]
+        asked, *vectors = await self._embed([question, *new])
+        for known, vector in zip(new, vectors, strict=True):
+            entries[known].vector = tuple(vector)
+        return asked
+
+    def _is_away(self) -> bool:
+        return self._away_until is not None and time.monotonic() < self._away_until
+
+    def _went_away(self) -> None:
+        if self._away_until is None:
+            telemetry.store_changed("embeddings", available=False)
+        self._away_until = time.monotonic() + PAUSE
+
+    def _came_back(self) -> None:
+        if self._away_until is not None:
+            self._away_until = None
+            telemetry.store_changed("embeddings", available=True)
+
+
+@dataclass(slots=True)
+class _Entry:
+    """An answer, and its question's vector once it was needed."""
+
+    answer: str
+    vector: tuple[float, ...] | None = None

@@ -131,7 +131,7 @@ class CachedLayer(Layer):
 
     async def answer(self, turn: Turn) -> str | None:
         """The cached answer, marked as such."""
-        hit = self._cache.get(turn.tenant, turn.text)
+        hit = await self._cache.find(turn.tenant, turn.text, turn.deadline.remaining)
         if hit is None:
             return None
         return f"{hit.answer}\n\n(This is a saved answer: the live assistant is unavailable just now.)"

@@ -14,6 +14,7 @@ from agentlab import telemetry
 from agentlab.bounds import Bounds
 from agentlab.breaker import BreakerPolicy
 from agentlab.cache import ResponseCache
+from agentlab.embeddings import Embeddings
 from agentlab.errors import SettingsError
 from agentlab.models import Api, Model
 from agentlab.prices import price_of
@@ -79,11 +80,15 @@ class BreakerSettings(_Section):
 
 
 class CacheSettings(_Section):
-    """The response cache: whether there is one, least similarity of a hit, entries of one tenant."""
+    """The response cache: whether there is one, least similarity of a hit, entries of one tenant.
+
+    `embeddings` names OpenAI's model that compares meanings besides; empty: words alone.
+    """
 
     enabled: bool = True
     threshold: Share = 0.85
     size: PositiveInt = 1000
+    embeddings: str = ""
 
 
 class TelemetrySettings(_Section):
@@ -172,14 +177,18 @@ class Settings(_Section):
         return telemetry.otlp() if self.telemetry.exporter == "otlp" else lambda: None
 
     async def aclose(self) -> None:
-        """Close the connections to stores, after the last agent of these settings."""
-        for opened in (self._breakers, self._checkpoints):
+        """Close the connections to stores and embeddings, after the last agent of these settings."""
+        for opened in (self._breakers, self._checkpoints, self._embeddings):
             if opened is not None:
                 await opened.aclose()
 
     @functools.cached_property
     def _cache(self) -> ResponseCache:
-        return ResponseCache(threshold=self.cache.threshold, size=self.cache.size)
+        return ResponseCache(threshold=self.cache.threshold, size=self.cache.size, embed=self._embeddings)
+
+    @functools.cached_property
+    def _embeddings(self) -> Embeddings | None:
+        return Embeddings(self.cache.embeddings) if self.cache.embeddings else None
 
     @functools.cached_property
     def _breakers(self) -> RedisBreakers | None:

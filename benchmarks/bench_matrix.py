@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 
@@ -49,11 +51,18 @@ def places() -> Iterator[Place]:
                     yield f"{name}{', streamed' if stream else ''}", entry, wiring
 
 
+def quiet() -> None:
+    """What the frameworks print and warn of, under faults, is not for the reader of the figures, whose channel is standard output."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    logging.disable(logging.ERROR)
+    warnings.simplefilter("ignore")
+
+
 def rows() -> list[tuple[str, Row]]:
     """Every row under its heading, played by two processes; each is told on standard error when it is there."""
     wanted, found = list(places()), []
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # else importing litellm asks the network for prices
-    with ProcessPoolExecutor(WORKERS, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(WORKERS, mp_context=multiprocessing.get_context("spawn"), initializer=quiet) as pool:
         for (heading, entry, wiring), cells in zip(wanted, pool.map(played, wanted), strict=True):
             row = Row(entry, wiring, [(case, made) for case, made in zip(CASES, cells, strict=True) if made is not None])
             found.append((heading, row))
