@@ -41,6 +41,8 @@ def settings_of(config: pytest.Config) -> Settings:
     report = _path(config, "report") or results.with_name("report.html")
     for name, path in (("results", results), ("report", report)):
         _refuse_unwritable(name, path)
+    if results.resolve() == report.resolve():
+        raise pytest.UsageError(f"--agentlab-report: {report} is where the results go; name another file.")
     baseline = _path(config, "baseline")
     return Settings(
         agent=_text(config, "agent") or None,

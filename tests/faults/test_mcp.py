@@ -19,6 +19,7 @@ import pytest
 from agentlab_faults import BreaksMcp, Injection, McpCall, McpStrike, Played, Point, Schedule, Setup, Talk, Tool, play
 from agentlab_faults.catalogue import mode_schedule, select
 from agentlab_faults.journal import McpAnswered, McpAsked
+from agentlab_faults.mcp.pipes import Stdout
 from agentlab_faults.played import McpServer, McpTool
 from mcp import Client, MCPError, StdioServerParameters
 from mcp.server.mcpserver import MCPServer
@@ -485,3 +486,15 @@ def test_the_journal_tells_how_each_attempt_ended() -> None:
         ("mcp.tools_list.1", "delivered", ""),
         ("mcp.lookup_order.1", "abandoned", "mcp_timeout"),
     ]
+
+
+def test_a_real_server_may_print_what_is_no_answer() -> None:
+    """An id that cannot be looked up, and JSON without an end, are the client's to refuse."""
+
+    async def heard() -> list[bool]:
+        out = Stdout()
+        lines = [b'{"jsonrpc": "2.0", "id": {}, "result": {}}', b'{"id": [1]}', b"[" * 100_000]
+        out._heard(b"\n".join([*lines, b""]))
+        return [(await out.receive()).rstrip(b"\n") == line for line in lines]
+
+    assert asyncio.run(heard()) == [True, True, True]

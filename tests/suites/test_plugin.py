@@ -265,6 +265,7 @@ def test_bad_input_is_one_sentence_and_exit_4(shop: Any, file: str, old: str, ne
         (("--agentlab-shapes=two",), "'two' is neither 'all' nor 'one'"),
         (("--agentlab-baseline=none.jsonl",), "there is no file"),
         (("--agentlab-baseline=agent.py",), "agent.py:2"),
+        (("--agentlab-results=one", "--agentlab-report=./one"), "is where the results go; name another file."),
         (("--agentlab-results=agent.py/r.jsonl",), "cannot be written"),
         (("--agentlab-report=.",), "cannot be written"),
     ],

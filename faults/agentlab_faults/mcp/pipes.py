@@ -153,7 +153,8 @@ class Stdout:
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
             message = _parsed(line)
-            attempt, holding = self._owed.pop(message.get("id"), (None, None)) if "method" not in message else (None, None)
+            answered = message.get("id") if "method" not in message else None
+            attempt, holding = self._owed.pop(answered, (None, None)) if isinstance(answered, str | int | float) else (None, None)
             if holding is not None:
                 holding.close()
             if attempt is not None and attempt.strike is not None:
@@ -192,6 +193,6 @@ class Stdout:
 def _parsed(line: bytes) -> Message:
     try:
         message = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return message if isinstance(message, dict) else {}
