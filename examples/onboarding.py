@@ -2,7 +2,7 @@
 
 python examples/onboarding.py "Ada starts on Monday, second floor."
 
-It needs OPENAI_API_KEY.
+It needs OPENAI_API_KEY. `agentlab test examples/onboarding.suite.yaml` breaks it, and needs no key.
 """
 
 import asyncio
@@ -31,9 +31,9 @@ async def order_laptop(mail: str, desk: str, idempotency_key: str) -> bool:
 
 
 @tool(effect="external")
-async def send_welcome(mail: str, desk: str) -> bool:
+async def send_welcome(mail: str, desk: str, idempotency_key: str) -> bool:
     """Send the welcome mail."""
-    return bool(mail and desk)
+    return bool(mail and desk and idempotency_key)
 
 
 TOOLS: list[Tool] = [create_account, find_desk, order_laptop, send_welcome]

@@ -80,9 +80,9 @@ def _script(loaded: LoadedSuite, name: str, scenario: Scenario) -> None:
                 raise loaded.bad(_lines_to_add(tool, arguments, loaded.suite.tools), *trail, n)
     if scenario.provider is not None:
         return  # it was recorded as it is, and need not end in an answer for each prompt
-    says = sum(turn.call is None for turn in scenario.script)
-    if scenario.script[-1].call is not None:
-        raise loaded.bad(f"The script of {name!r} ends with a call; end it with '- say: ...'.", *trail, len(scenario.script) - 1)
+    says = sum(turn.ends for turn in scenario.script)
+    if not scenario.script[-1].ends:
+        raise loaded.bad(f"The script of {name!r} ends with a call or a plan; end it with '- say: ...'.", *trail, len(scenario.script) - 1)
     if says != len(scenario.prompts):
         turns = len(scenario.prompts)
         raise loaded.bad(

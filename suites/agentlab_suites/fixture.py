@@ -27,13 +27,14 @@ from agentlab_faults.played import Played, Setup, Struck
 from agentlab_faults.points import CHUNK
 from agentlab_faults.run import Run
 from agentlab_faults.schedule import FAULT_FREE, Injection, Schedule
-from agentlab_faults.script import Call, Say, ScriptSpec
+from agentlab_faults.script import Say, ScriptSpec
 from agentlab_faults.tools import hook
 
 from agentlab_suites.agents import Agent, conversation
 from agentlab_suites.injecting import AnyTool, injecting
 from agentlab_suites.model import Turn
 from agentlab_suites.problems import BadInput
+from agentlab_suites.scene import step_of
 
 __all__ = ["Chaos", "Script", "parametrize"]
 
@@ -200,15 +201,7 @@ class Chaos:
 def _spec(script: Script | None) -> ScriptSpec:
     if script is None or isinstance(script, str):
         return ScriptSpec(turns=(Say(script or "OK."),))
-    turns = [Turn.model_validate(turn) for turn in script]
-    return ScriptSpec(
-        turns=tuple(
-            Call(turn.calls, turn.say if isinstance(turn.say, str) else None)
-            if turn.call is not None
-            else Say(turn.say if isinstance(turn.say, str | dict) else "")
-            for turn in turns
-        )
-    )
+    return ScriptSpec(turns=tuple(step_of(Turn.model_validate(turn)) for turn in script))
 
 
 def _answer_of(played: Played, schedule: Schedule) -> Any:

@@ -214,18 +214,29 @@ def _said(value: Any) -> Any:
 
 
 class Turn(_Keys):
-    """One answer of the scripted model: it calls tools (a list where one tool is called twice at once), or says something, or both."""
+    """One answer of the scripted model: it calls tools (a list where one tool is called twice at once), or says something, or both.
+
+    Or it is a plan that the agent asks for in a form; `call` then has the calls that the agent makes to carry it out.
+    """
 
     call: Calls | None = None
+    plan: dict[str, JsonValue] | None = None
     say: Annotated[JsonValue, BeforeValidator(_said)] = None
 
     @model_validator(mode="after")
     def _something(self) -> Self:
-        if self.call is None and self.say is None:
-            raise ValueError("needs 'call:' or 'say:'")
+        if self.call is None and self.say is None and not self.plan:
+            raise ValueError("needs 'call:', 'plan:' or 'say:'")
+        if self.plan is not None and self.say is not None:
+            raise ValueError("is a plan and says something; make two turns of it")
         if self.call is not None and isinstance(self.say, dict):
             raise ValueError("can say text only beside its 'call:'")
         return self
+
+    @property
+    def ends(self) -> bool:
+        """Whether it is the last word on a prompt."""
+        return self.call is None and self.plan is None
 
     @property
     def calls(self) -> tuple[tuple[str, dict[str, Any]], ...]:

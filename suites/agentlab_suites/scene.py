@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from agentlab_faults.dialects.limits import Limits
 from agentlab_faults.played import Clean, McpServer, McpTool, Played, Setup, Store, Tool
 from agentlab_faults.schedule import Schedule
-from agentlab_faults.script import Call, Say, ScriptSpec
+from agentlab_faults.script import Call, Plan, Say, ScriptSpec
 from agentlab_reports.schema import OUTCOMES, Best, Outcome
 
 from agentlab_suites.honesty import ADMITS, Honesty, compiled
@@ -173,8 +173,10 @@ def _patterns(by_tool: Mapping[str, Iterable[str]]) -> dict[str, Any]:
     return {tool: compiled(patterns) for tool, patterns in by_tool.items()}
 
 
-def step_of(turn: Turn) -> Call | Say:
+def step_of(turn: Turn) -> Call | Plan | Say:
     """A turn of a script as the scripted model takes it."""
+    if turn.plan is not None:
+        return Plan(dict(turn.plan), turn.calls)
     if turn.call is not None:
         return Call(turn.calls, turn.say if isinstance(turn.say, str) else None)
     return Say(turn.say if isinstance(turn.say, str | dict) else "")

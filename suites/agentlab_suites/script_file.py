@@ -42,8 +42,10 @@ def load_script(path: Path | str) -> ScriptSpec:
         read = ScriptFile.model_validate(node.plain())
     except ValidationError as error:
         raise _bad(path, node, error) from None
-    if read.script[-1].call is not None:
-        raise BadSuite(path, line_of(node, ("script", len(read.script) - 1)), "The script ends with a call; end it with '- say: ...'.")
+    if not read.script[-1].ends:
+        raise BadSuite(
+            path, line_of(node, ("script", len(read.script) - 1)), "The script ends with a call or a plan; end it with '- say: ...'."
+        )
     return ScriptSpec(
         turns=tuple(step_of(turn) for turn in read.script),
         say_failed=read.say_failed,

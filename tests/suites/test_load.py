@@ -88,7 +88,7 @@ def test_a_good_suite_keeps_its_lines_and_takes_its_name_from_the_file(tmp_path:
         ("{refund: 1}", "{refund: one}", "15: 'scenarios.refund_order.expect[1].ledger.exactly.refund' must be a whole number, not 'one'."),
         ("{refund: 1}", "{refnud: 1}", "15: No tool is named 'refnud'; did you mean 'refund'?"),
         ("identity: [order]", "identity: order", "5: 'tools.refund.identity' must be a list, not 'order'."),
-        ("      - say: Refunded.\n", "", "The script of 'refund_order' ends with a call; end it with '- say: ...'."),
+        ("      - say: Refunded.\n", "", "The script of 'refund_order' ends with a call or a plan; end it with '- say: ...'."),
         ("- say: Refunded.", "- say: 5", "must be text, or a mapping where a structured answer is asked for, not 5; put it in quotes."),
         ("- say: Refunded.", "- say: a\n      - say: b", "says something 2 times for 1 user turn(s)"),
         ("call: {refund:", "call: {pay:", "11: The script calls 'pay', which 'tools:' does not declare; add: tools: {pay: {effect: write"),

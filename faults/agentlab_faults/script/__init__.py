@@ -5,6 +5,6 @@ from __future__ import annotations
 from agentlab_faults.script.asked import Asked
 from agentlab_faults.script.model import ScriptedModel
 from agentlab_faults.script.seam import End
-from agentlab_faults.script.spec import Call, Called, Say, ScriptMissing, ScriptSpec, Serving, Turn
+from agentlab_faults.script.spec import Call, Called, Plan, Say, ScriptMissing, ScriptSpec, Serving, Turn
 
-__all__ = ["Asked", "Call", "Called", "End", "Say", "ScriptMissing", "ScriptSpec", "ScriptedModel", "Serving", "Turn"]
+__all__ = ["Asked", "Call", "Called", "End", "Plan", "Say", "ScriptMissing", "ScriptSpec", "ScriptedModel", "Serving", "Turn"]

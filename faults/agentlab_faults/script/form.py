@@ -9,9 +9,10 @@ from typing import Any
 
 from agentlab_faults.script.asked import Asked
 from agentlab_faults.script.fit import fit
+from agentlab_faults.script.schemas import referred
 from agentlab_faults.script.spec import ScriptMissing
 
-__all__ = ["Form", "form_of", "to_json"]
+__all__ = ["Form", "form_of", "plan_form", "to_json"]
 
 
 _COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -44,6 +45,19 @@ def form_of(words: str | Mapping[str, Any], asked: Asked, scripted: Collection[s
     if asked.json_object:
         return Form(content=_any_object(words))
     return Form(content=words if isinstance(words, str) else to_json(words))
+
+
+def plan_form(plan: Mapping[str, Any], asked: Asked, scripted: Collection[str]) -> Form | None:
+    """The plan in the form that the request asks for; None if it asks for nothing that has all of the plan's members."""
+    if asked.schema is not None and _has(asked.schema, plan):
+        return Form(content=to_json(fit(plan, asked.schema)))
+    tool = next((name for name, schema in asked.callable.items() if name not in scripted and _has(schema, plan)), None)
+    return None if tool is None else Form(tool=tool, arguments=to_json(fit(plan, asked.callable[tool])))
+
+
+def _has(schema: Mapping[str, Any], plan: Mapping[str, Any]) -> bool:
+    root = referred(schema["$ref"], schema) or {} if "$ref" in schema else schema
+    return set(plan) <= set(root.get("properties", ()))
 
 
 def _output_tool(words: str | Mapping[str, Any], asked: Asked, scripted: Collection[str]) -> str | None:

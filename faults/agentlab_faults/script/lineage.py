@@ -6,16 +6,17 @@ fallbacks, restarts and compaction change how often a model is asked, and not wh
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from agentlab_faults.script.asked import Asked, Signature
-from agentlab_faults.script.form import Form, form_of, to_json
+from agentlab_faults.script.form import Form, form_of, plan_form, to_json
 from agentlab_faults.script.judge import failure_test
 from agentlab_faults.script.prompts import Prompts, segments
 from agentlab_faults.script.seam import Seam, Verdict
-from agentlab_faults.script.spec import Call, Called, Kind, ScriptSpec, Serving
+from agentlab_faults.script.spec import Call, Called, Kind, Plan, Say, ScriptSpec, Serving
 
 __all__ = ["Lineage", "Node", "Slot"]
 
@@ -70,10 +71,15 @@ class Lineage:
         if self._asides and (text := self._asides.get(_aside_key(asked))) is not None:
             return self._aside(asked, serial, text)
         place = self._place(asked)
+        for turn, plan in self._plans(place.segment):
+            if (form := plan_form(plan.form, asked, self._scripted)) is not None:
+                return self._formed(form, asked, serial, turn, "plan")
         missing = self._missing(place, asked)
         if not missing:
             turn = self._segments[place.segment][-1]
-            return self._say(asked, serial, place, turn, "say")
+            return (
+                self._say(asked, serial, place, turn, "say") if self._carried_out(place) else self._say(asked, serial, place, -1, "failed")
+            )
         lacking = [name for name in map(self._tool, missing) if name not in asked.callable]
         if lacking:
             return self._aside(asked, serial, self._aside_text(lacking[0], place, missing))
@@ -151,6 +157,15 @@ class Lineage:
         step = self._spec.turns[turn]
         return ((turn, place) for place in range(len(step.calls))) if isinstance(step, Call) else iter(())
 
+    def _plans(self, segment: int) -> Iterator[tuple[int, Plan]]:
+        return ((turn, step) for turn in self._segments[segment] if isinstance(step := self._spec.turns[turn], Plan))
+
+    def _carried_out(self, place: _Place) -> bool:
+        """Whether the agent has made all calls of its plans up to here, and each went well. What it did is seen at the tool seam."""
+        planned = Counter(name for segment in range(place.segment + 1) for _, plan in self._plans(segment) for name, _ in plan.calls)
+        here = {name for _, plan in self._plans(place.segment) for name, _ in plan.calls}
+        return all(self._seam.worked(name, self._failed) >= planned[name] for name in here)
+
     def _given_up(self, results: Results, slot: Slot) -> bool:
         """The call ran and failed, or was refused by the agent, once more often than it may be called again. Lost calls never count."""
         verdicts = [verdict for i, verdict in results.items() if self._slot_of[i] == slot]
@@ -192,7 +207,7 @@ class Lineage:
 
     def _say(self, asked: Asked, serial: int, place: _Place, turn: int, kind: Kind) -> Serving:
         step = self._spec.turns[turn]
-        words = self._spec.say_failed if kind == "failed" or isinstance(step, Call) else step.text
+        words = step.text if kind == "say" and isinstance(step, Say) else self._spec.say_failed
         form = form_of(words, asked, self._scripted)
         node = self._node(asked, serial, place)
         node.said = True

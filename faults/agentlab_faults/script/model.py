@@ -12,7 +12,7 @@ from agentlab_faults.script.asked import Asked
 from agentlab_faults.script.lineage import Lineage
 from agentlab_faults.script.prompts import Prompts
 from agentlab_faults.script.seam import End, Seam
-from agentlab_faults.script.spec import Call, Called, ScriptMissing, ScriptSpec, Serving
+from agentlab_faults.script.spec import Called, Say, ScriptMissing, ScriptSpec, Serving
 
 __all__ = ["ScriptedModel"]
 
@@ -27,7 +27,7 @@ class ScriptedModel:
     def __init__(self, specs: Sequence[ScriptSpec], prompts: Sequence[str] = (), *, seamed: Collection[str] = ()) -> None:
         self._seam = Seam(seamed)
         self._prompts = Prompts(prompts)
-        scripted = frozenset(name for spec in specs for turn in spec.turns if isinstance(turn, Call) for name, _ in turn.calls)
+        scripted = frozenset(name for spec in specs for turn in spec.turns if not isinstance(turn, Say) for name, _ in turn.calls)
         lineages = [Lineage(spec, self._seam, self._prompts, scripted) for spec in specs]
         whens = [re.compile(spec.when) if spec.when is not None else None for spec in specs]
         self._told_apart = [(when, lineage) for when, lineage in zip(whens, lineages, strict=True) if when is not None]

@@ -80,6 +80,10 @@ class Seam:
         """Whether an execution is tied to this call."""
         return call_id in self._of
 
+    def worked(self, tool: str, failed: FailureTest) -> int:
+        """How many executions of a tool ended well."""
+        return sum(execution.tool == tool and _ran_well(execution, None, failed) == "done" for execution in self._all)
+
     def claim(self, call_ids: Iterable[str]) -> None:
         """Tie loose executions to these calls: those with equal arguments first, then with these and more, then any of the tool."""
         if not self._loose:

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ["SAY_FAILED", "Call", "Called", "Finish", "Kind", "Say", "ScriptMissing", "ScriptSpec", "Serving", "Turn"]
+__all__ = ["SAY_FAILED", "Call", "Called", "Finish", "Kind", "Plan", "Say", "ScriptMissing", "ScriptSpec", "Serving", "Turn"]
 
 SAY_FAILED = "I could not complete this: a tool kept failing."
 """What the model says by default when a tool fails once more than the script may call it again."""
 
 Finish = Literal["stop", "tool_calls"]
-Kind = Literal["call", "say", "failed", "aside"]
-"""A script's calls; its own words; `say_failed`; words beside the script, because a needed tool was not offered."""
+Kind = Literal["call", "plan", "say", "failed", "aside"]
+"""A script's calls; its plan; its own words; `say_failed`; words beside the script, because a needed tool was not offered."""
 
 
 class ScriptMissing(Exception):  # noqa: N818  # it names what is wrong with the suite: a part of the script is missing
@@ -35,12 +35,20 @@ class Call:
     say: str | None = None
 
 
-Turn = Say | Call
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the model answers a request with that asks for such an object: a plan, which the agent carries out by making `calls` itself."""
+
+    form: dict[str, Any]
+    calls: tuple[tuple[str, dict[str, Any]], ...] = ()
+
+
+Turn = Say | Call | Plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptSpec:
-    """A model's script: for each prompt of the user any number of `Call` turns, and then a `Say`.
+    """A model's script: for each prompt of the user any number of `Call` and `Plan` turns, and then a `Say`.
 
     Raises ValueError if there is no turn, if a `Call` calls nothing, or if the last turn is not a `Say`.
     """

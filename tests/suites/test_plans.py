@@ -1,0 +1,112 @@
+"""A model's plan as a turn of the script: served in the form that the agent asks for, in every wire API, and carried out by the agent."""
+
+from __future__ import annotations
+
+import json
+import runpy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from agentlab_faults.dialects.chat.reading import read
+from agentlab_faults.script import End, Plan, Say, ScriptedModel, ScriptSpec, Serving
+from agentlab_reports.schema import CellLine
+from agentlab_suites.agents import Agent as Named
+from agentlab_suites.agents import load_agent
+from agentlab_suites.cell import play_cell
+from agentlab_suites.load import load_suite
+from agentlab_suites.plan import Shapes, cells_of, discover, prepare
+from agentlab_suites.problems import BadSuite
+
+from agentlab import Agent, Model
+from agentlab.models import Api
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+SUITE = EXAMPLES / "onboarding.suite.yaml"
+create_account, find_desk, order_laptop, send_welcome = runpy.run_path(str(EXAMPLES / "onboarding.py"))["TOOLS"]
+PLAN = {"goal": "See.", "steps": [{"tool": "look", "input": {"id": 7}}]}
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "goal": {"type": "string"},
+        "steps": {"type": "array", "items": {"type": "object", "properties": {"tool": {"type": "string"}, "input": {"type": "string"}}}},
+        "dollars": {"type": "number"},
+    },
+    "required": ["goal", "steps", "dollars"],
+}
+PLANNING = {"response_format": {"type": "json_schema", "json_schema": {"name": "plan", "schema": SCHEMA}}}
+
+
+class Conversation:
+    """One agent's requests to the scripted model, and what its tool does."""
+
+    def __init__(self) -> None:
+        turns = (Plan(PLAN, (("look", {"id": 7}),)), Say("Seen."))
+        self._model = ScriptedModel([ScriptSpec(turns=turns, say_failed="Not seen.")], ["Look."], seamed=["look"])
+
+    def ask(self, **extra: Any) -> Serving:
+        return self._model.serve(read({"model": "m", "messages": [{"role": "user", "content": "Look."}], **extra}))
+
+    def look(self, end: End) -> None:
+        self._model.tool_ended(self._model.tool_started("look", {"id": 7}), end, "a view")
+
+
+def test_a_plan_is_the_answer_to_a_request_for_its_form_however_often_it_comes() -> None:
+    talk = Conversation()
+    for _ in range(2):
+        written = json.loads(talk.ask(**PLANNING).content or "")
+        assert written == {"goal": "See.", "steps": [{"tool": "look", "input": '{"id": 7}'}], "dollars": 0}
+
+
+def test_a_plan_is_given_to_an_output_tool_that_has_its_members() -> None:
+    tool = {"type": "function", "function": {"name": "make_plan", "parameters": SCHEMA}}
+    (called,) = Conversation().ask(tools=[tool]).tool_calls
+    assert (called.name, json.loads(called.arguments)["goal"]) == ("make_plan", "See.")
+
+
+def test_the_last_words_depend_on_what_was_carried_out() -> None:
+    done, failed, never = Conversation(), Conversation(), Conversation()
+    done.look("raised")
+    done.look("ok")
+    failed.look("unknown")
+    assert [talk.ask().content for talk in (done, failed, never)] == ["Seen.", "Not seen.", "Not seen."]
+
+
+def onboarding(api: Api, *, stream: bool) -> Callable[[], Agent]:
+    def build() -> Agent:
+        tools = [create_account, find_desk, order_laptop, send_welcome]
+        model = Model(name="a-model", api=api, stream=stream)
+        return Agent("onboarding", instructions="You set up new colleagues.", models=[model], tools=tools, pattern="plan_dag")
+
+    return build
+
+
+def played(agent: Named, *faults: str, shapes: Shapes = "all") -> dict[str, CellLine]:
+    prepared = prepare(load_suite(SUITE), agent)
+    found = discover(prepared)
+    return {cell.id: play_cell(cell, prepared.agent).line for cell in cells_of(prepared, found, faults, shapes=shapes)}
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("api", get_args(Api))
+def test_an_agent_that_plans_is_broken_over_every_wire_api(api: Api, stream: bool) -> None:
+    cells = played(Named.of(onboarding(api, stream=stream)), "tool_exception", "content_null")
+    assert {cell.outcome for cell in cells.values()} <= {"success", "degraded_honest"}
+    assert all(cell.passed for cell in cells.values())
+    assert cells["ada_starts[control]"].outcome == "success"
+    assert cells["ada_starts[tool.order_laptop.1-tool_exception-always]"].outcome == "degraded_honest"
+
+
+def test_the_example_ends_as_well_as_it_can_under_every_fault_of_its_suite() -> None:
+    cells = played(load_agent("onboarding.py:build", folder=EXAMPLES), shapes="one")
+    assert len(cells) > 40
+    assert [cell.id for cell in cells.values() if not cell.passed] == []
+    assert {cell.answered_by for cell in cells.values()} == {"full", "reduced", "safety_net"}
+
+
+def test_a_plan_is_no_last_word(tmp_path: Path) -> None:
+    lines = SUITE.read_text().splitlines(keepends=True)
+    (tmp_path / "s.suite.yaml").write_text("".join(line for line in lines if not line.lstrip().startswith("- say:")))
+    with pytest.raises(BadSuite, match="ends with a call or a plan"):
+        load_suite(tmp_path / "s.suite.yaml")
