@@ -78,8 +78,11 @@ class Request:
     """False: the tools are shown but must not be called."""
     form: Form | None = None
     """The form that the model's final text must have; None for plain text."""
-    characters: int = 0
+    characters: int = field(init=False)
     """Roughly how much is sent."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "characters", sum(len(str(part)) for parts in (self.messages, self.tools) for part in parts))
 
     @property
     def tokens(self) -> int:

@@ -107,9 +107,8 @@ class React:
             )
         messages = [*turn.history.request(system, level), *turn.correction]
         tools = self.toolbox.offered(tuple(turn.withdrawn))
-        characters = sum(len(str(message)) for message in messages) + sum(len(str(tool)) for tool in tools)
         form = self._output.form if self._output else None
-        return Request(messages=messages, tools=tools, may_call=not turn.must_answer, form=form, characters=characters)
+        return Request(messages=messages, tools=tools, may_call=not turn.must_answer, form=form)
 
     def _fits(self, answer: Answer, model: Model, before: int, turn: Turn) -> bool:
         """Whether the last word has the form that was asked for; if not, the model is told what is wrong, or set aside."""

@@ -141,8 +141,7 @@ class PlanAndExecute:
         def build(level: int) -> Request:
             messages = [*turn.history.request(system, level), *told]
             tools = self.toolbox.offered() if turn.plan else []
-            characters = sum(len(str(message)) for message in messages) + sum(len(str(tool)) for tool in tools)
-            return Request(messages=messages, tools=tools, may_call=False, form=form, characters=characters)
+            return Request(messages=messages, tools=tools, may_call=False, form=form)
 
         with telemetry.step(turn.spending.steps):
             answer, model = await self.chain.ask(Asking(build, turn.deadline, turn.spending, turn.aside, turn.demoted, screen))
@@ -161,7 +160,7 @@ class PlanAndExecute:
 
     def _limits(self, turn: Turn) -> Limits:
         money = turn.spending.bounds.money
-        return Limits(None if money is None else max(0.0, money - turn.usage.money), turn.deadline.remaining, self._dependencies)
+        return Limits(None if money is None else max(0.0, money - turn.spending.usage.money), turn.deadline.remaining, self._dependencies)
 
     @staticmethod
     def _into_history(state: PlanState, turn: Turn) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
@@ -33,6 +34,8 @@ __all__ = [
     "step",
     "store_changed",
 ]
+
+logger = logging.getLogger(__name__)
 
 Attributes = dict[str, str | bool | int | float | tuple[str, ...]]
 WELL = frozenset({"complete", "degraded", "paused"})
@@ -77,26 +80,44 @@ def _tracer() -> Tracer:
 
 @contextlib.contextmanager
 def span(name: str, attributes: Attributes, kind: SpanKind | None = None) -> Iterator[Span]:
-    """A span of the conversation. An error that passes sets its status, type and category, never its message."""
-    from opentelemetry.trace import SpanKind  # noqa: PLC0415  # loaded at first use: importing agentlab stays cheap
+    """A span of the conversation. An error that passes sets its status, type and category, never its message.
+
+    Sampler and span processors are the user's: what they raise is logged, and the turn goes on.
+    """
+    from opentelemetry import trace  # noqa: PLC0415  # loaded at first use: importing agentlab stays cheap
 
     conversation = current().conversation
     everywhere: Attributes = {names.CONVERSATION_ID: conversation} if conversation else {}
-    with _tracer().start_as_current_span(
-        name,
-        kind=kind or SpanKind.INTERNAL,
-        attributes={**everywhere, **attributes},
-        record_exception=False,
-        set_status_on_exception=False,
-    ) as made:
-        try:
+    made = _begun(name, {**everywhere, **attributes}, kind or trace.SpanKind.INTERNAL)
+    try:
+        with trace.use_span(made, record_exception=False, set_status_on_exception=False):
             yield made
-        except BaseException as error:
-            mark_failed(made, type(error).__name__)
-            category = getattr(error, "category", None)
-            if isinstance(category, str):
-                made.set_attribute(names.ERROR_CATEGORY, category)
-            raise
+    except BaseException as error:
+        mark_failed(made, type(error).__name__)
+        category = getattr(error, "category", None)
+        if isinstance(category, str):
+            made.set_attribute(names.ERROR_CATEGORY, category)
+        raise
+    finally:
+        try:
+            made.end()
+        except Exception as error:  # noqa: BLE001  # whatever a user's processor raises; it is told
+            _broken("end", name, error)
+
+
+def _begun(name: str, attributes: Attributes, kind: SpanKind) -> Span:
+    """A new span; if it cannot begin, one that records nothing and leaves its children to the current one."""
+    from opentelemetry import trace  # noqa: PLC0415  # loaded at first use: importing agentlab stays cheap
+
+    try:
+        return _tracer().start_span(name, kind=kind, attributes=attributes)
+    except Exception as error:  # noqa: BLE001  # whatever a user's sampler or processor raises; it is told
+        _broken("beginning", name, error)
+        return trace.NonRecordingSpan(trace.get_current_span().get_span_context())
+
+
+def _broken(when: str, name: str, error: Exception) -> None:
+    logger.warning("A span processor broke at the %s of the span %r (%s); the turn goes on.", when, name, type(error).__name__)
 
 
 def mark_failed(failed: Span, error_type: str) -> None:

@@ -243,6 +243,21 @@ def test_a_paused_plan_is_the_one_that_runs_in_another_process(wire: Wire) -> No
     assert len(wire.asked) == 2
 
 
+def test_a_plan_of_a_resumed_turn_may_cost_what_the_fresh_bounds_allow(wire: Wire) -> None:
+    dear = [replace(PRIMARY, price=(100.0, 0.0))]
+    kept = InMemoryStore()
+    wire.primary(say("no plan", prompt_tokens=6_000, completion_tokens=10, total_tokens=6_010), error(400))
+    first = ask(wire, agent(Desk(), checkpoints=kept, models=dear, degrade=False))
+    assert (first.status, first.usage.money) == ("incomplete", pytest.approx(0.6))
+    wire.primary(plan(DESK, dollars=0.55), say(FINE))
+
+    async def resumed() -> Reply:
+        return await agent(Desk(), checkpoints=kept, models=dear).resume(first.resume or "")
+
+    reply: Reply = wire.run(resumed())
+    assert (reply.text, reply.status) == (FINE, "complete")
+
+
 def test_a_resumed_plan_does_nothing_twice_and_tries_again_what_failed(wire: Wire) -> None:
     desk, kept = Desk(), InMemoryStore()
     desk.broken = {"desk 2"}

@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 from agentlab_faults.exchange import Exchange
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
 
-from agentlab import Bounds, Model, tool
+from agentlab import Bounds, Model, Reply, tool
 from agentlab.agent import Agent
 from agentlab.telemetry import names
 
@@ -237,3 +240,36 @@ def test_what_the_provider_names_is_cut_and_cleaned_in_a_span(wire: Wire, told: 
     model = dict(told.span("chat gpt-4o-mini").attributes or {})["gen_ai.response.model"]
     call_id = dict(told.span("execute_tool look").attributes or {})["gen_ai.tool.call.id"]
     assert (model, call_id) == ("odd\ufffd" + "x" * 196, "i" * 200)
+
+
+class Broken(SpanProcessor):
+    """A user's own, with a bug."""
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        raise RuntimeError(SECRET)
+
+    def on_end(self, span: ReadableSpan) -> None:
+        raise KeyError(SECRET)
+
+
+class BrokenAtTheEnd(Broken):
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None: ...
+
+
+@pytest.mark.parametrize("processor", [Broken, BrokenAtTheEnd])
+def test_a_span_processor_that_breaks_does_not_reach_the_turn(
+    wire: Wire, told: Told, processor: type[Broken], caplog: pytest.LogCaptureFixture
+) -> None:
+    provider = trace.get_tracer_provider()
+    assert isinstance(provider, TracerProvider)
+    provider.add_span_processor(processor())
+    wire.primary(call(("look", {"item": "x"}), ids=("call_1",)), say("Fine."))
+
+    async def turn() -> Reply:
+        return await Agent("helper", instructions="", models=[Model(name="m")], tools=[look])("Go.")
+
+    reply: Reply = wire.run(turn())
+    assert (reply.text, reply.status) == ("Fine.", "complete")
+    assert "of the span 'invoke_agent helper' (" in caplog.text
+    assert SECRET not in caplog.text
+    assert told.points(names.RUNS) == [({"gen_ai.agent.name": "helper", "agentlab.status": "complete", "agentlab.answered_by": "full"}, 1)]
