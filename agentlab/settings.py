@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
 
@@ -20,7 +20,7 @@ from agentlab.models import Api, Model
 from agentlab.prices import price_of
 from agentlab.redis_breakers import RedisBreakers
 from agentlab.secrets import hide_secrets
-from agentlab.settings_sources import Found, from_environment, from_file, merged
+from agentlab.settings_sources import Found, from_environment, from_file, merged, nearest
 from agentlab.stores.in_memory import InMemoryStore
 from agentlab.stores.redis_store import RedisStore
 from agentlab.stores.sqlite import SqliteStore
@@ -135,7 +135,8 @@ class Settings(_Section):
 
         Without `path` the file is the one that AGENTLAB_SETTINGS names, else `agentlab.toml` or `agentlab.yaml` in the current folder, if
         there is one. In the environment a name is AGENTLAB_ and the field, sections separated by two underscores
-        (`AGENTLAB_BOUNDS__SECONDS=30`); what is no plain value is JSON. Raises SettingsError with the field and where it stands.
+        (`AGENTLAB_BOUNDS__SECONDS=30`); what is no plain value is JSON. Raises SettingsError with the field, where it stands, and the
+        nearest right name.
         """
         return cls._checked(cls._found(path, os.environ if environment is None else environment, values))
 
@@ -225,6 +226,19 @@ def _sentence(found: Found, error: ValidationError) -> str:
     problems = []
     for problem in error.errors(include_url=False, include_input=False, include_context=False):
         field = ".".join(str(part) for part in problem["loc"])
-        wrong = "there is no such setting" if problem["type"] == "extra_forbidden" else problem["msg"]
+        if problem["type"] == "extra_forbidden":
+            wrong = f"there is no such setting{nearest(str(problem['loc'][-1]), _section(problem['loc']).model_fields)}"
+        else:
+            wrong = "it must be a section with fields" if problem["type"] == "model_type" else problem["msg"]
         problems.append(f"{found.where(field) or 'code'}: {field}: {wrong}")
     return "; ".join(problems) + ". Correct it there."
+
+
+def _section(place: Sequence[int | str]) -> type[BaseModel]:
+    """The section in which this place is."""
+    section: type[BaseModel] = Settings
+    for part in place[:-1]:
+        if isinstance(part, str):
+            kind = section.model_fields[part].annotation
+            section = next(one for one in (kind, *get_args(kind)) if isinstance(one, type) and issubclass(one, BaseModel))
+    return section

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 import tomllib
@@ -14,11 +15,14 @@ import yaml
 
 from agentlab.errors import SettingsError
 
-__all__ = ["Found", "from_environment", "from_file", "merged"]
+__all__ = ["Found", "from_environment", "from_file", "merged", "nearest"]
 
 PREFIX: Final = "AGENTLAB_"
 FILE: Final = "AGENTLAB_SETTINGS"
 FILES: Final = ("agentlab.toml", "agentlab.yaml")
+LIKE: Final = 0.6
+VERY_LIKE: Final = 0.85
+"""Likeness of two names, 0 to 1 (difflib)."""
 LARGEST: Final = 1_000_000
 """Bytes of a settings file."""
 
@@ -32,7 +36,10 @@ class Found:
     source: str = ""
 
     def where(self, name: str) -> str:
-        """Where the field stands, or the nearest one above it; empty for a default."""
+        """Where the field stands, or one below it, or the nearest one above it; empty for a default."""
+        below = next((place for known, place in self.places.items() if known.startswith(f"{name}.")), "")
+        if name not in self.places and below:
+            return below
         while name:
             if name in self.places:
                 return self.places[name]
@@ -64,8 +71,21 @@ def _names(value: Any, before: str = "") -> list[str]:
     return [found for name, item in items for found in (f"{before}{name}", *_names(item, f"{before}{name}."))]
 
 
+def nearest(name: str, known: Collection[str]) -> str:
+    """The end of a sentence that names the likeliest right word, if one is like it.
+
+    >>> nearest("secnds", ["steps", "seconds"]), nearest("colour", ["steps", "seconds"])
+    ("; did you mean 'seconds'?", '')
+    """
+    close = difflib.get_close_matches(name, known, n=1, cutoff=LIKE)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
 def from_environment(environment: Mapping[str, str], fields: Collection[str]) -> Found:
-    """Settings in variables. One with two underscores is a setting, known or not; one without is if it names a field."""
+    """Settings in variables. One with two underscores is a setting, known or not; one without is if it names a field.
+
+    Raises SettingsError for one that nearly names a field: it would be passed by in silence.
+    """
     found = Found()
     for variable in sorted(environment):
         name = variable.removeprefix(PREFIX).lower()
@@ -77,6 +97,8 @@ def from_environment(environment: Mapping[str, str], fields: Collection[str]) ->
                 section = inner if isinstance(inner, dict) else section
             section[path[-1]] = _plain(environment[variable])
             found.places[".".join(path)] = variable
+        elif variable.startswith(PREFIX) and (meant := difflib.get_close_matches(name, fields, n=1, cutoff=VERY_LIKE)):
+            raise SettingsError(f"{variable}: there is no such setting; did you mean {PREFIX}{meant[0].upper()}? Correct it there.")
     return found
 
 
@@ -108,6 +130,8 @@ def from_file(path: str | Path | None, environment: Mapping[str, str]) -> Found:
 
 def _reason(error: Exception) -> str:
     """What is wrong with a file, in one line. YAML's own message would show the lines around it, and what stands in them."""
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
     mark = getattr(error, "problem_mark", None)
     told = f"line {mark.line + 1}: {getattr(error, 'problem', '')}" if mark is not None else str(error)
     return " ".join(told.split())

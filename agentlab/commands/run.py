@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 SUITE = "customer_support"
+EMPTY = '""'
 
 
 def run(
@@ -82,7 +83,7 @@ def _show_config(path: str | None, *, as_json: bool) -> int:
         return SHIP
     width = max(len(field) for field, _, _ in shown)
     for field, value, place in shown:
-        stdout().print(f"{field:{width}}  {value}{f'  ({place})' if place else ''}", markup=False, highlight=False, soft_wrap=True)
+        stdout().print(f"{field:{width}}  {value or EMPTY}{f'  ({place})' if place else ''}", markup=False, highlight=False, soft_wrap=True)
     return SHIP
 
 

@@ -97,7 +97,11 @@ def test_a_file_in_the_current_folder_is_found(tmp_path: Path, monkeypatch: pyte
             '[[models]]\nname = "a"\n[[models]]\nname = "b"\napi = "soap"\n',
             r"a.toml:5: models.1.api: Input should be 'openai-chat'",
         ),
-        ("a.toml", "[bounds]\nstep = 3\n", r"a.toml:2: bounds.step: there is no such setting"),
+        ("a.toml", "[bounds]\nstep = 3\n", r"a.toml:2: bounds.step: there is no such setting; did you mean 'steps'\?"),
+        ("a.toml", "[bound]\nsteps = 3\n", r"a.toml:1: bound: there is no such setting; did you mean 'bounds'\?"),
+        ("a.yaml", "models:\n  - name: a\n    base_uri: x\n", r"a.yaml:3: models.0.base_uri: .*did you mean 'base_url'\?"),
+        ("a.yaml", "models: [gpt-4o-mini]\n", r"a.yaml:1: models.0: it must be a section with fields"),
+        ("a.yaml", "colour: red\n", r"a.yaml:1: colour: there is no such setting\. Correct"),
         ("a.toml", "bounds.seconds = 'soon'\n", r"a.toml:1: bounds.seconds: Input should be a valid number"),
         ("a.toml", "bounds = 3\n", r"a.toml:1: bounds: "),
         ("a.toml", "[bounds\n", r"a.toml cannot be read: "),
@@ -119,8 +123,10 @@ def test_a_bad_value_is_refused_with_its_field_and_line(tmp_path: Path, name: st
     [
         ("AGENTLAB_BOUNDS__SECONDS", "soon", r"^AGENTLAB_BOUNDS__SECONDS: bounds.seconds: Input should be a valid number"),
         ("AGENTLAB_BOUNDS__SECOND", "3", r"^AGENTLAB_BOUNDS__SECOND: bounds.second: there is no such setting"),
+        ("AGENTLAB_BOUND__STEPS", "3", r"^AGENTLAB_BOUND__STEPS: bound: there is no such setting; did you mean 'bounds'\?"),
+        ("AGENTLAB_DEGRDE", "no", r"^AGENTLAB_DEGRDE: there is no such setting; did you mean AGENTLAB_DEGRADE\?"),
         ("AGENTLAB_DEGRADE", "perhaps", r"^AGENTLAB_DEGRADE: degrade: Input should be a valid boolean"),
-        ("AGENTLAB_SETTINGS", "/no/such/file.toml", r"^/no/such/file.toml cannot be read"),
+        ("AGENTLAB_SETTINGS", "/no/such/file.toml", r"^/no/such/file.toml cannot be read: No such file or directory\."),
     ],
 )
 def test_a_bad_variable_is_refused_by_its_name(variable: str, value: str, sentence: str) -> None:
