@@ -7,6 +7,7 @@ needs `--debug`.
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -93,15 +94,12 @@ def _execute(line: list[str], *, debug: bool) -> int:
     except typer.TyperException as error:
         return _fail(_sentence(error), USAGE)
     except CommandError as error:
-        if debug:
-            raise
-        return _fail(str(error), error.code)
+        return _fail(traceback.format_exc() if debug else str(error), error.code)
     except (KeyboardInterrupt, typer.Abort):
         return _fail("Stopped.", INTERRUPTED)
-    except Exception as error:  # the last line of defence: a sentence instead of a traceback
-        if debug:
-            raise
-        return _fail(f"agentlab itself failed ({type(error).__name__}: {error}); run it again with --debug for the traceback.", UNDECIDABLE)
+    except Exception as error:  # noqa: BLE001 - the last line of defence: a sentence instead of a traceback
+        told = f"agentlab itself failed ({type(error).__name__}: {error}); run it again with --debug for the traceback."
+        return _fail(traceback.format_exc() if debug else told, UNDECIDABLE)
     return code if isinstance(code, int) else SHIP
 
 

@@ -57,7 +57,7 @@ def header_of(
         suite=loaded.name,
         path=_relative(loaded.path, root),
         suite_hash=loaded.digest,
-        agent=prepared.agent.name,
+        agent=mask(prepared.agent.name),
         seed=prepared.seed,
         shapes=shapes,
         left_out=left_out,

@@ -52,6 +52,15 @@ def test_a_key_in_a_prompt_is_masked_in_the_header(shop: Any, monkeypatch: pytes
     assert KEY not in told
 
 
+def test_a_key_in_the_agents_name_is_masked_in_the_header(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in `--agent 'cmd:python app.py --key ...'`."""
+    monkeypatch.setenv("SHOP_API_KEY", KEY)
+    shop.write(f"{KEY}.py", (shop.folder / "agent.py").read_text())
+    told = everything(shop, shop.pytest("-q", "-k", "greet and control", f"--agentlab-agent={KEY}.py:build"))
+    assert shop.header()["agent"] == "[secret].py:build"
+    assert KEY not in told
+
+
 def test_an_agent_that_cannot_be_imported_does_not_tell_its_key(shop: Any) -> None:
     shop.edit(
         "agent.py",
