@@ -9,10 +9,14 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from agentlab_faults.ledger import Ledger
+from agentlab_faults.scrub import cut
 
 from agentlab_suites.model import Check
 
 __all__ = ["failed", "is_about_reply"]
+
+MAX_SHOWN = 160
+"""Characters that are told of a value in a reply, which may be of any size."""
 
 
 def is_about_reply(check: Check) -> bool:
@@ -45,7 +49,7 @@ def _about_json(check: Check, reply: str) -> str:
         return ""
     try:
         value = json.loads(reply)
-    except ValueError:
+    except (ValueError, RecursionError):
         return "the reply is not JSON"
     for step in re.findall(r"\.([A-Za-z_][\w-]*)|\[(\d+)\]", check.json_.path):
         key: str | int = step[0] or int(step[1])
@@ -53,7 +57,9 @@ def _about_json(check: Check, reply: str) -> str:
             value = value[key]
         except (KeyError, IndexError, TypeError):
             return f"the reply has nothing at {check.json_.path}"
-    return "" if value == check.json_.equals else f"the reply has {value!r} at {check.json_.path}, not {check.json_.equals!r}"
+    if value == check.json_.equals:
+        return ""
+    return f"the reply has {cut(repr(value), MAX_SHOWN)} at {check.json_.path}, not {check.json_.equals!r}"
 
 
 def _about_ledger(check: Check, ledger: Ledger) -> str:

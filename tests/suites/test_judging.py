@@ -59,6 +59,8 @@ def commits(*tools: str) -> Ledger:
         ("json", {"path": "$.queue", "equals": "billing"}, '{"queue": "spam"}', "has 'spam' at $.queue"),
         ("json", {"path": "$.a.b", "equals": 1}, '{"a": []}', "has nothing at $.a.b"),
         ("json", {"path": "$", "equals": 1}, "not json", "is not JSON"),
+        ("json", {"path": "$", "equals": 1}, "[" * 100_000, "is not JSON"),
+        ("json", {"path": "$.a", "equals": 1}, '{"a": "' + "word " * 100_000 + '"}', "word word ... at $.a, not 1"),
         ("ledger.exactly", {"refund": 2}, "", ""),
         ("ledger.exactly", {"refund": 1, "mail": 0}, "", "holds 2 commits of refund, not 1"),
         ("ledger.at_least", {"refund": 3}, "", "fewer than 3"),
