@@ -12,22 +12,15 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from agentlab import telemetry
-from agentlab.approval import ApprovalHook, ApprovalRequest, Decision
+from agentlab.approval import ApprovalHook, Decision
 from agentlab.bounds import Bounds, Deadline, Spending
 from agentlab.breaker import BreakerPolicy
 from agentlab.cache import ResponseCache
 from agentlab.chain import ModelChain
 from agentlab.checkpoint import Progress, progress_of
 from agentlab.conversation import CUT, Conversation
-from agentlab.errors import (
-    AgentlabError,
-    PausedError,
-    PlanRejectedError,
-    ResumeRefusedError,
-    RunStoppedError,
-    TakenOverError,
-    UnexpectedError,
-)
+from agentlab.ending import BY_A_MODEL, Ending, ending_of, taken_over
+from agentlab.errors import PausedError, PlanRejectedError, ResumeRefusedError, RunStoppedError, TakenOverError
 from agentlab.evaluation import Evaluation, Evaluator, Run
 from agentlab.events import Listener, StreamEvent, told
 from agentlab.history import plain_text
@@ -35,11 +28,10 @@ from agentlab.layers import CachedLayer, FullLayer, Given, Intent, Layer, Pipeli
 from agentlab.mcp_server import McpServer
 from agentlab.memory import Memory
 from agentlab.models import Model
-from agentlab.notes import with_notes
 from agentlab.planning.choose import Pattern
 from agentlab.planning.pattern import PlanAndExecute
 from agentlab.react import React
-from agentlab.result import LayerName, Reply, Status
+from agentlab.result import Reply
 from agentlab.servers import Servers
 from agentlab.stores.guard import Guarded
 from agentlab.stores.store import Store
@@ -58,14 +50,9 @@ __all__ = ["Agent"]
 
 SAFETY_TEXT = "I'm sorry, I could not work on your request: the service is unavailable just now. Please try again in a few minutes."
 NOT_RUN = '{"error": "This call waited for approval and was not run."}'
-STOPPED = "I stopped here: another worker has taken this conversation over, and its answer is given there."
 FORM = "\n\nYour answer to the user is one JSON object of this schema, and nothing else:\n"
 BOUNDED_STEPS = 6
 """Steps of a turn with the pattern `bounded_react`, at most."""
-BY_A_MODEL: frozenset[LayerName] = frozenset({"full", "reduced"})
-BOUND_STATUS: dict[str, Status] = {
-    "seconds": "timeout", "steps": "max_steps_exceeded", "tokens": "budget_exceeded", "money": "budget_exceeded",
-}  # fmt: skip
 
 
 class Agent:
@@ -289,7 +276,7 @@ class Agent:
             try:
                 reply = await self._reply(turn, *await self._given(turn))
             except TakenOverError as error:
-                reply = self._said(turn, Given(STOPPED, "", "full", 0.0), "failed", error)
+                reply = Ending(turn, taken_over(), "failed", error).reply(self._output)
             told.ended(reply)
             if self._evaluation is not None and reply.status != "paused":
                 self._evaluation.offer(Run(agent=self.name, conversation=self.conversation, text=turn.text, reply=reply))
@@ -310,46 +297,14 @@ class Agent:
     async def _reply(self, turn: Turn, given: Given | None, stopped: RunStoppedError | None, stood_at: int) -> Reply:
         if given is None or given.layer not in BY_A_MODEL:
             turn.problem = turn.problem or self._chain.left_alone()
-        status = _status(turn, given, stopped, degrade=self._degrade)
-        if given is None:
-            paused = f"it needs somebody's approval: {stopped.request}" if isinstance(stopped, PausedError) else stopped
-            why = paused or turn.problem or "nothing that could answer was well"
-            given = Given(with_notes(f"I could not finish this: {why}", turn), "", "full", 0.0)
+        ending = ending_of(turn, given, stopped, degrade=self._degrade)
+        complete, given = ending.status == "complete", ending.given
         if given.said:
             turn.history.add_assistant(given.said)
-        if self._cache is not None and status == "complete" and turn.first and self._toolbox.cacheable(turn):
+        if self._cache is not None and complete and turn.first and self._toolbox.cacheable(turn):
             self._cache.put(self.tenant, turn.text, given.text)
-        waiting = stopped.request if isinstance(stopped, PausedError) else None
-        progress = None if status == "complete" else progress_of(turn, stood_at, waiting)
-        handle = await self._talk.end(turn, progress)
-        return self._said(turn, given, status, stopped or turn.problem or _failure(turn), handle, waiting)
-
-    def _said(
-        self,
-        turn: Turn,
-        given: Given,
-        status: Status,
-        error: AgentlabError | None,
-        handle: str | None = None,
-        waiting: ApprovalRequest | None = None,
-    ) -> Reply:
-        effects = turn.effects.this_turn
-        return Reply(
-            text=given.text,
-            status=status,
-            answered_by=given.layer,
-            confidence=given.confidence,
-            effects=tuple(dict.fromkeys(effect.tool for effect in effects)),
-            unconfirmed=tuple(dict.fromkeys(effect.tool for effect in effects if effect.state == "unknown")),
-            steps=tuple(turn.steps),
-            usage=turn.usage,
-            resume=handle,
-            waiting=waiting,
-            output=self._output.read(given.said) if self._output and given.said and given.layer in BY_A_MODEL else None,
-            missing=tuple(turn.missing),
-            without=tuple(sorted(turn.without)),
-            error=error,
-        )
+        handle = await self._talk.end(turn, None if complete else progress_of(turn, stood_at, ending.waiting))
+        return ending.reply(self._output, handle)
 
 
 def _check_prices(models: Sequence[Model], bounds: Bounds) -> None:
@@ -357,23 +312,3 @@ def _check_prices(models: Sequence[Model], bounds: Bounds) -> None:
     unknown = [model.name for model in models if bounds.money is not None and not model.priced]
     if unknown:
         raise ValueError(f"Bounds(money=...) needs the price of {', '.join(unknown)}: give it as Model(price=(input, output)).")
-
-
-def _status(turn: Turn, given: Given | None, stopped: RunStoppedError | None, *, degrade: bool) -> Status:
-    """How the turn ended. An answer of a lower layer counts as one where there are lower layers; else what time cut is a `timeout`."""
-    if stopped is not None:
-        return "paused" if isinstance(stopped, PausedError) else "plan_rejected"
-    if given is None:
-        return BOUND_STATUS[turn.bound.bound] if turn.bound else "timeout" if turn.out_of_time else "incomplete"
-    if given.layer == "full":
-        return "complete"
-    if isinstance(turn.problem, UnexpectedError):
-        return "failed"
-    if turn.bound and given.layer == "safety_net":
-        return BOUND_STATUS[turn.bound.bound]
-    return "timeout" if turn.out_of_time and not degrade else "degraded"
-
-
-def _failure(turn: Turn) -> AgentlabError | None:
-    reasons = dict.fromkeys([*turn.withdrawn.values(), *(call.why for call in turn.failed.values())])
-    return AgentlabError("; ".join(reasons)) if reasons else None
