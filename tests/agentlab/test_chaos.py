@@ -262,7 +262,7 @@ print(connection.getresponse().read().count(b"total_tokens"))
 """
 
 
-@pytest.mark.parametrize("fault", ["usage_missing", "usage_zero", "usage_bogus", "stream_usage_missing"])
+@pytest.mark.parametrize("fault", ["usage_bogus", "stream_usage_missing"])
 def test_a_stream_that_tells_no_usage_cannot_be_struck_in_it(fault: str, tmp_path: Path) -> None:
     results, app = tmp_path / "results.jsonl", (sys.executable, "-c", STREAM)
     options = ["--script", ORDER, "--faults", fault, "-o", str(results), "--"]
