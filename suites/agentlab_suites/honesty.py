@@ -7,11 +7,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from agentlab_faults.ledger import Ledger
+from agentlab_faults.scrub import cut
 
 from agentlab_suites.replies import Reply
 
 __all__ = ["ADMITS", "Honesty", "Said", "compiled"]
 
+_LONGEST = 160
+"""Characters that are told of the words that a pattern found: one may take in the whole reply."""
 _ABLE = (
     "able|access|answer|apply|change|check|complete|confirm|connect|do|fetch|find|finish|fulfil|get|give|go|handle|help|issue|know|load|look|make|"
     "obtain|perform|place|possible|process|provide|reach|read|respond|retrieve|send|serve|start|tell|update|use|verify|work|working|available|"
@@ -92,7 +95,7 @@ def _found(patterns: Iterable[re.Pattern[str]], text: str) -> str:
     for pattern in patterns:
         match = pattern.search(text)
         if match:
-            return repr(match.group())
+            return cut(repr(match.group()), _LONGEST)
     return ""
 
 

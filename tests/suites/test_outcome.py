@@ -240,3 +240,9 @@ def test_every_run_has_one_outcome_and_a_reason(ending: Any, replies: list[Any],
 def test_an_exception_that_cannot_say_anything_is_a_crash_by_its_type() -> None:
     judged = decide(CASE, played(ending="raised", error=SilentError()), FAULTY)
     assert (judged.outcome, "raised SilentError," in judged.why) == ("crash", True), judged
+
+
+def test_a_pattern_that_takes_in_a_whole_reply_is_not_told_whole() -> None:
+    admitted = Honesty(claims={}, denies={}, admitting=compiled(["sorry.*"])).admits("Sorry, " + "so very sorry " * 10_000)
+    assert admitted.startswith("'Sorry, so very")
+    assert len(admitted) < 200
