@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import time
 from collections.abc import Callable
@@ -115,6 +116,15 @@ def test_a_tool_that_hangs_leaves_the_model_the_time_to_say_so(wire: Wire, tool:
     assert (reply.status, reply.resume is not None, reply.missing) == ("timeout", True, ("hang",))
     assert reply.text.startswith(CANNOT)
     assert "no time was left for it" in str(reply.error)
+
+
+@TOOLS
+def test_a_step_of_a_plan_that_hangs_leaves_the_model_the_time_to_say_so(wire: Wire, tool: Tool) -> None:
+    step = {"id": "h", "description": "", "tool": "hang", "input": "{}", "depends_on": [], "fallback_tool": None}
+    wire.primary(say(json.dumps({"goal": "", "steps": [step], "estimated_dollars": 0, "estimated_seconds": 1})), say(CANNOT))
+    reply = ask(wire, tool, pattern="plan_dag")
+    assert (reply.status, reply.resume is not None, reply.missing) == ("timeout", True, ("hang",))
+    assert reply.text.startswith(CANNOT)
 
 
 def test_a_tool_that_hangs_by_its_own_timeout_takes_nothing_of_the_turns_time(wire: Wire) -> None:
