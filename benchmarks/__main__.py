@@ -40,7 +40,7 @@ def measured(name: str) -> list[Figure]:
 def row(figure: Figure) -> str:
     """One row of the table."""
     bar = "" if figure.bar is None else f"{'kept' if figure.within else '**missed**'}: at most {figure.bar:g} {figure.unit}"
-    digits = 0 if figure.unit in {"cells", "objects", "pairs", "times"} else 2
+    digits = 0 if figure.unit in {"cells", "faults", "objects", "pairs", "times"} else 2
     return f"| {figure.name} | {figure.value:,.{digits}f} {figure.unit} | {bar} | {figure.note} |\n"
 
 

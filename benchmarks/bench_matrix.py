@@ -77,9 +77,9 @@ def kept(heading: str, found: Row) -> Figure:
     return Figure(
         f"not recovered exactly: {place}",
         len(CASES) - found.counts["recovered"],
-        "times",
+        "faults",
         bar=len(CASES) - BARS[found.wiring.fallback],
-        note=f"{missing} of them do not exist there" if missing else "",
+        note=f"{missing} of the {len(CASES)} cannot exist there and count as not recovered" if missing else "",
     )
 
 
@@ -95,7 +95,7 @@ def figures() -> list[Figure]:
     ours = [(heading, row) for heading, row in found if row.entry is OURS]
     worst = sum(row.counts[result] for _, row in ours for result in ("bare", "silent_wrong", "hung", "runaway"))
     cells = sum(len(row.cells) for _, row in ours)
-    never = Figure("bare, silently wrong, hung or run away: agentlab", worst, "times", bar=0, note=f"of its {cells:,} cells")
+    never = Figure("bare, silently wrong, hung or run away: agentlab", worst, "cells", bar=0, note=f"of its {cells:,} cells")
     return [total, *(kept(heading, row) for heading, row in ours), never]
 
 
