@@ -127,7 +127,7 @@ def test_it_fits_a_narrow_screen(tab: Tab, report: Path) -> None:
 
 def test_a_long_command_fits_a_phone(tab: Tab, tmp_path: Path) -> None:
     """Its path has no place to break at."""
-    path = write(tmp_path, [suite([cell(), control()], agent=f"/home/someone/{'x' * 80}/python app.py")])
+    path = write(tmp_path, [suite([cell(), control()], agent=f"/srv/someone/{'x' * 80}/python app.py")])
     tab.call("Emulation.setDeviceMetricsOverride", width=390, height=844, deviceScaleFactor=1, mobile=True)
     try:
         tab.go(path)
