@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import json
 import os
 import subprocess
@@ -133,11 +134,18 @@ class Project:
         """Write the suite with these faults instead."""
         self.write("shop.suite.yaml", SUITE.replace("http_500, http_429_rate, tool_exception", faults))
 
-    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run the command line in a process of its own."""
+    def run(self, *arguments: str, plain: bool = False, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run the command line in a process of its own.
+
+        Without the plugins of other packages, which take seconds to load and have no part in it; `plain` is with all that is installed.
+        """
+        program, *rest = arguments
+        if not plain:
+            environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+            rest = ["-p", "agentlab", "-p", "xdist", *rest] if program == "pytest" else rest
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_", "OPENAI_"))}
         return subprocess.run(
-            [sys.executable, "-m", *arguments],
+            [sys.executable, "-m", program, *rest],
             cwd=self.folder,
             env={**kept, "PYTHONPATH": str(self.folder), **environment},
             capture_output=True,
@@ -159,11 +167,34 @@ class Project:
         return {line["id"]: line["outcome"] for line in self.cells(name)}
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
+def make(folder: Path) -> Project:
     """A project with an agent that does not survive much."""
-    made = Project(tmp_path)
+    made = Project(folder)
     made.write("agents.py", AGENTS)
     made.write("shop.suite.yaml", SUITE)
     made.write("pytest.ini", "[pytest]\naddopts = -p no:cacheprovider -p no:randomly -p no:asyncio -p no:langsmith_plugin\n")
+    return made
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A project of one test."""
+    return make(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project whose suite was played once in one process, with all plugins and hash seed 1: made by the worker that needs it first.
+
+    Tests write results of their own beside it and leave `.agentlab/last` as it is.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "played"
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        made = Project(folder)
+        if not (folder / "done").exists():
+            make(folder).run("pytest", "shop.suite.yaml", "-q", plain=True, PYTHONHASHSEED="1")
+            made.write("done", "")
     return made

@@ -38,12 +38,12 @@ class Project:
     tested: subprocess.CompletedProcess[str]
 
     def run(self, *line: str) -> subprocess.CompletedProcess[str]:
-        return agentlab(self.folder, *line)
+        return agentlab(self.folder, *line, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")  # other packages' take seconds to load
 
 
-def agentlab(folder: Path, *line: str) -> subprocess.CompletedProcess[str]:
+def agentlab(folder: Path, *line: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """One command line, without this test run's own settings."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST_", "PYTHONHASHSEED"))}
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST_", "PYTHONHASHSEED"))} | settings
     return subprocess.run(
         [sys.executable, "-m", "agentlab.cli", *line], cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
@@ -140,7 +140,7 @@ def build():
 
 def test_what_an_agent_prints_stays_out_of_the_results_of_a_command_and_holds_no_secret(project: Project) -> None:
     (project.folder / "talkative.py").write_text(BARE_LOOP.read_text().partition("if __name__")[0] + TALKATIVE)
-    environment = {**os.environ, "SHOP_API_KEY": "a-key-that-is-told", "PYTHONHASHSEED": "0"}
+    environment = {**os.environ, "SHOP_API_KEY": "a-key-that-is-told", "PYTHONHASHSEED": "0", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     for line in (
         ["test", "lookup.suite.yaml", "--agent", "talkative.py:build", "-k", "control", "--results", "talk.jsonl", "-p", "no:randomly"],
         ["replay", CRASH, "--agent", "talkative.py:build", "--json"],
@@ -183,7 +183,7 @@ def test_the_reference_agent_answers_under_a_fault_and_says_which_layer_did(proj
 
 def test_a_planted_key_is_nowhere(project: Project) -> None:
     key = "sk-planted-0123456789abcdef0123456789"
-    environment = {**os.environ, "OPENAI_API_KEY": key, "PYTHONHASHSEED": "0"}
+    environment = {**os.environ, "OPENAI_API_KEY": key, "PYTHONHASHSEED": "0", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     command = [sys.executable, "-m", "agentlab.cli", "test", "lookup.suite.yaml", "--results", "planted/results.jsonl", "-p", "no:randomly"]
     done = subprocess.run(command, cwd=project.folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1

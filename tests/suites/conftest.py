@@ -93,11 +93,13 @@ class Shop:
         """A run in this process."""
         return self._pytester.runpytest_inprocess("-p", "no:randomly", "-p", "no:cacheprovider", *arguments)
 
-    def apart(self, *arguments: str, **environment: str) -> pytest.RunResult:
-        """A run in a process of its own."""
-        for name, value in environment.items():
-            self._pytester._monkeypatch.setenv(name, value)
-        return self._pytester.runpytest_subprocess("-p", "no:langsmith_plugin", *arguments)
+    def apart(self, *arguments: str, plain: bool = False, **environment: str) -> pytest.RunResult:
+        """A run in a process of its own, without the plugins of other packages, which take seconds to load; `plain`: with them all."""
+        named = ["-p", "no:langsmith_plugin"] if plain else ["-p", "agentlab", "-p", "xdist"]
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in environment.items() if plain else {**environment, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}.items():
+                patch.setenv(name, value)
+            return self._pytester.runpytest_subprocess(*named, *arguments)
 
     def cells(self, place: str = ".agentlab/last/results.jsonl") -> dict[str, dict[str, Any]]:
         """The cells of a results file by id."""

@@ -330,7 +330,7 @@ def test_the_plugin_is_silent_and_light_while_it_is_unused(shop: Any) -> None:
         "    assert {name for name in sys.modules if name.startswith('agentlab')} == {'agentlab_suites', 'agentlab_suites.plugin'}\n",
     )
     others = ("randomly", "xdist", "hypothesispytest", "pytest_httpx", "langsmith_plugin")
-    result = shop.apart("-q", *(word for name in others for word in ("-p", f"no:{name}")))
+    result = shop.apart("-q", *(word for name in others for word in ("-p", f"no:{name}")), plain=True)
     assert result.ret == 0
     assert "agentlab" not in result.stdout.str()
 

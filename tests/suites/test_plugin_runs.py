@@ -53,7 +53,7 @@ DEAF = """
 def test_a_cell_that_cannot_be_ended_is_in_the_results_with_workers_too(shop: Any) -> None:
     shop.edit("agent.py", "            answer.raise_for_status()\n", DEAF)
     shop.edit("shop.suite.yaml", "[http_503, usage_zero]", "[http_503]")
-    result = shop.apart("-q", "-n", "2", "--agentlab-watchdog=1", "-k", "greet and (control or openai.chat.1-http_503])")
+    result = shop.apart("-q", "-n", "2", "--agentlab-watchdog=1", "-k", "greet and (control or openai.chat.1-http_503])", plain=True)
     cell = shop.cells()["greet[openai.chat.1-http_503]"]
     assert (cell["outcome"], cell["row"], cell["passed"]) == ("hang", 4, False)
     assert shop.cells()["greet[control]"]["outcome"] == "success"
