@@ -209,7 +209,7 @@ def test_the_report_shows_every_run(session: Session) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
-        ("arrivals: {every: 5s, count: 40}", "runs: 1", "greater than or equal to 2"),
+        ("arrivals: {every: 5s, count: 40}", "runs: 1", "must be at least 2"),
         ("arrivals: {every: 5s, count: 40}", "runs: 3\n      arrivals: [0s, 1s]", "needs either 'runs:' or 'arrivals:'"),
         ("to: 140s", "to: 10s", "must end ('to:') after it begins ('from:')"),
         ("mode: primary", "mode: primry", "No mode is named 'primry-provider-outage'; did you mean 'primary-provider-outage'?"),
