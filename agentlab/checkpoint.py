@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import json
-from dataclasses import dataclass, field, fields, is_dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from agentlab.approval import ApprovalRequest, Decision
@@ -19,7 +20,7 @@ from agentlab.turn import FailedCall, Observation, Turn
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-__all__ = ["Checkpoint", "Progress", "decode", "encode", "owner_of", "progress_of"]
+__all__ = ["Checkpoint", "Progress", "decode", "encode", "owner_of", "progress_of", "renamed"]
 
 VERSION = 1
 LARGEST = 16_000_000
@@ -77,6 +78,18 @@ def progress_of(turn: Turn, stood_at: int, waiting: ApprovalRequest | None = Non
         waiting=waiting,
         plan=turn.plan,
         again=sorted(turn.again),
+    )
+
+
+def renamed(progress: Progress, ids: Mapping[str, str]) -> Progress:
+    """The same progress in a history where some calls have other ids."""
+    waiting = progress.waiting
+    return replace(
+        progress,
+        observed={ids.get(call_id, call_id): found for call_id, found in progress.observed.items()},
+        decisions={ids.get(name, name): decision for name, decision in progress.decisions.items()},
+        waiting=replace(waiting, call_id=ids.get(waiting.call_id, waiting.call_id)) if waiting else None,
+        again=[ids.get(call_id, call_id) for call_id in progress.again],
     )
 
 

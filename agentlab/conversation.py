@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from agentlab.bounds import Deadline
-from agentlab.checkpoint import Checkpoint, Progress, decode, encode, owner_of
+from agentlab.checkpoint import Checkpoint, Progress, decode, encode, owner_of, renamed
 from agentlab.effects import Effects
 from agentlab.errors import ConflictError, ResumeRefusedError, StoreAwayError, TakenOverError
 from agentlab.history import History
@@ -52,7 +52,7 @@ class Conversation:
         self._known = self.effects.past_known = conversation is None or store is None
         """Whether what the store holds was read."""
         self._apart = 0
-        """Where the part of the history begins that is not the store's, while it is not known what that holds."""
+        """Where the part of the history begins that the store has not seen."""
         self._kept = False
         """Whether the last save arrived."""
         self._writing = asyncio.Lock()
@@ -68,7 +68,7 @@ class Conversation:
             await self._begun(text, turn)
         except TakenOverError:  # another worker has answered turns meanwhile
             self.history.rollback(stood_at)
-            self._known, self.effects.past_known, self._apart = False, False, stood_at
+            self._known, self.effects.past_known, self._apart = False, False, min(self._apart, stood_at)
             await self._look(turn)
             await self._begun(text, turn)
 
@@ -92,12 +92,13 @@ class Conversation:
             if not self._known:
                 turn.without.setdefault("checkpoints", "What the store of checkpoints holds could not be read")
                 return
+            length = len(self.history)
             try:
                 self._version = await self._written(self._text(progress), turn.deadline)
             except StoreAwayError as away:
                 turn.without["checkpoints"] = str(away)
             else:
-                self._kept = True
+                self._kept, self._apart = True, length
 
     async def end(self, turn: Turn, progress: Progress | None) -> str | None:
         """Keep the turn that has ended; the handle to resume it with, if it did not complete. Raises TakenOverError."""
@@ -142,21 +143,22 @@ class Conversation:
             found = await self._store.load(self._key(self.id), deadline)
         except StoreAwayError as away:
             return str(away)
-        self._known = self.effects.past_known = True
         if found is not None:
             self._join(decode(found.value, agent=self._agent, conversation=self.id), found.version)
+        self._known = self.effects.past_known = True
         return ""
 
     def _join(self, checkpoint: Checkpoint, version: int) -> None:
         """What was said while the store was away comes after what it holds."""
         before, meanwhile = len(self.history), self.history.kept.messages[self._apart :]
         self._adopt(checkpoint, version)
+        self.history.close(CUT)
         ids = self.history.extend(meanwhile)
         self.effects.turn += sum(message["role"] == "user" for message in meanwhile)
         if self._unfinished is not None:
             progress = self._unfinished.progress
-            stood_at, again = progress.stood_at + len(self.history) - before, [ids.get(call_id, call_id) for call_id in progress.again]
-            self._unfinished = replace(self._unfinished, progress=replace(progress, stood_at=stood_at, again=again))
+            stood_at = progress.stood_at + len(self.history) - before
+            self._unfinished = replace(self._unfinished, progress=renamed(replace(progress, stood_at=stood_at), ids))
 
     async def _fetched(self, handle: str, deadline: Deadline) -> Progress:
         named = HANDLE.fullmatch(handle)
@@ -181,9 +183,9 @@ class Conversation:
             raise ResumeRefusedError(
                 f"The checkpoint of conversation {checkpoint.conversation} cannot be used: it holds {error}."
             ) from None
-        self.id = self.effects.run = checkpoint.conversation
-        self.effects.turn, self.effects.known, self.effects.past_known = checkpoint.turn, list(checkpoint.effects), True
-        self._version, self._known = version, True
+        self.id = checkpoint.conversation
+        self.effects.adopt(checkpoint.conversation, checkpoint.turn, checkpoint.effects)
+        self._version, self._known, self._apart = version, True, len(self.history)
 
     async def _written(self, text: str, deadline: Deadline) -> int:
         """The new version. A conflict with a write of our own, whose confirmation was lost, is none."""

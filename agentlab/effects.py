@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from agentlab.text import as_text, canonical
@@ -53,6 +53,15 @@ class Effects:
     def new_turn(self) -> None:
         """A new user's turn begins: what was confirmed before may be asked for again."""
         self.turn += 1
+
+    def adopt(self, run: str, turn: int, kept: Sequence[Effect]) -> None:
+        """Go on from what was kept of a run. What is known here of the same run, and was not kept, is not forgotten."""
+        mine = [effect for effect in self.known if effect.state in {"done", "unknown"}] if run == self.run else []
+        known = {effect.key: effect for effect in kept}
+        for effect in mine:
+            if effect.key not in known or known[effect.key].state != "done":
+                known[effect.key] = replace(effect, turn=min(effect.turn, turn))
+        self.run, self.turn, self.known, self.past_known = run, turn, list(known.values()), True
 
     def begin(self, tool: str, arguments: Mapping[str, Any]) -> Effect:
         """The effect of this call: the same one, with the same key, until it is confirmed."""

@@ -202,9 +202,9 @@ class Toolbox:
         return Observation(text)
 
     async def _fallen_back(self, tool: Tool, planned: Planned, failure: ToolFailedError, turn: Turn) -> Observation | None:
-        """What the tool's fallback came to; None if it has none, or what it gave up may have happened, or that failed as well."""
+        """What the tool's fallback came to; None if none may run now, or what it gave up may have happened, or that failed as well."""
         fallback = tool.fallback
-        if fallback is None or failure.outcome_unknown:
+        if fallback is None or failure.outcome_unknown or (fallback.writes and not turn.effects.past_known):
             return None
         try:
             arguments = fallback.validate(planned.arguments)

@@ -1,0 +1,139 @@
+"""Two parts of one conversation become one: what the store held while nobody could read it, and what was said meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from agentlab import Reply, ResumeRefusedError, Tool, tool
+from agentlab.agent import Agent
+
+from .conftest import Wire, call, say
+from .test_checkpoints import World, crash
+from .test_checkpoints import agent as worker
+from .test_unread_past import MODEL, PAY, Flaky, agent, ask, later, paid
+
+
+def test_calls_that_a_crash_left_open_are_closed_before_what_was_said_meanwhile(wire: Wire) -> None:
+    store, world = Flaky(), World(hang=True)
+    wire.primary(PAY)
+    crash(wire, worker(store, world.pay()), after=5.0)
+    store.away = True
+    other = worker(store, world.pay())
+    wire.primary(say("Hello."), say("Well."))
+    ask(wire, other, "Hi")
+    store.away = False
+    wire.run(later(other, "Did you pay?"))
+    assert [message["role"] for message in wire.messages()] == ["system", "user", "assistant", "tool", "user", "assistant", "user"]
+
+
+def looking(seen: list[str]) -> Tool:
+    async def look(item: str) -> str:
+        """Look."""
+        seen.append(item)
+        return f"{item} seen"
+
+    return Tool(look)
+
+
+@tool(approval=True)
+async def open_safe(number: int) -> str:
+    """Open a safe and look."""
+    return f"safe {number} is empty"
+
+
+def test_what_was_called_and_approved_meanwhile_keeps_its_results_and_decisions_whatever_its_calls_are_called_then(wire: Wire) -> None:
+    store, seen = Flaky(), list[str]()
+
+    def made() -> Agent:
+        tools = [looking(seen), open_safe]
+        return Agent("g", instructions="", models=[MODEL], tools=tools, checkpoints=store, conversation="c1")
+
+    wire.primary(call(("look", {"item": "x"}), ids=(None,)), say("Seen."))
+    ask(wire, made(), "Look at x")
+    store.away = True
+    other, ids = made(), (None, None, None)
+    wire.primary(call(("look", {"item": "a"}), ("look", {"item": "b"}), ("open_safe", {"number": 1}), ids=ids), say("Done."))
+    [paused] = ask(wire, other, "Look at a and b and open safe 1")
+    assert paused.status == "paused"
+    store.away = False
+    [reply] = wire.run(approved(other, paused))
+    assert (reply.status, seen) == ("complete", ["x", "a", "b"])
+    assert [message["content"] for message in wire.messages() if message["role"] == "tool"][1:] == ["a seen", "b seen", "safe 1 is empty"]
+
+
+async def approved(asked: Agent, cut: Reply) -> list[Reply]:
+    await asyncio.sleep(11)
+    return [await asked.resume(cut.resume or "", approve=True)]
+
+
+def test_a_past_that_cannot_be_used_is_not_taken_for_known(wire: Wire) -> None:
+    store, bank = paid(wire, away=False)
+    asked = agent(store, bank)
+    wire.run(spoiled(store))
+    with pytest.raises(ResumeRefusedError):
+        ask(wire, asked, "Pay 5 once more")
+    store.away = True
+    wire.primary(PAY, say("I cannot pay just now."))
+    [reply] = ask(wire, asked, "Pay 5 once more")
+    assert (reply.missing, len(bank.keys)) == (("pay",), 1)
+
+
+async def spoiled(store: Flaky) -> None:
+    [key] = store._records
+    found = await store.load(key)
+    await store.save(key, "{}", expected=found.version if found else 0)
+
+
+def test_a_tool_that_reads_does_not_write_by_its_fallback(wire: Wire) -> None:
+    store, bank = paid(wire)
+
+    async def ask_bank(amount: float) -> str:
+        """Ask whether it was paid."""
+        raise ConnectionRefusedError
+
+    other = Agent(
+        "payer", instructions="", models=[MODEL], tools=[Tool(ask_bank, fallback=bank.pay())], checkpoints=store, conversation="c1"
+    )
+    wire.primary(call(("ask_bank", {"amount": 5}), ids=("call_a",)), say("I do not know."))
+    [reply] = ask(wire, other, "Was it paid?")
+    assert (reply.missing, len(bank.keys)) == (("ask_bank",), 1)
+
+
+class Tills:
+    """Payments without a key, each of them one more."""
+
+    def __init__(self) -> None:
+        self.paid = 0
+
+    def pay(self) -> Tool:
+        async def pay(amount: float) -> str:
+            """Pay."""
+            self.paid += 1
+            return "paid"
+
+        return Tool(pay, effect="write")
+
+
+def test_what_only_this_process_knows_of_effects_outlives_a_takeover(wire: Wire) -> None:
+    store, tills = Flaky(), Tills()
+
+    def made() -> Agent:
+        return Agent("payer", instructions="", models=[MODEL], tools=[tills.pay()], checkpoints=store, conversation="c1")
+
+    first = made()
+    wire.primary(say("Hello."))
+    ask(wire, first, "Hi")
+    store.away = True
+    wire.primary(PAY, say("Paid 5."))
+    ask(wire, first, "Pay 5")
+    store.away = False
+    wire.primary(say("Good day."))
+    ask(wire, made(), "Anybody there?")
+    wire.primary(PAY, say("It was paid before."))
+    [reply] = wire.run(later(first, "Thank you!"))
+    assert (tills.paid, reply.effects) == (1, ())
+    told = [message["content"] for message in wire.messages() if message["content"]]
+    assert told[-1].startswith("In an earlier turn this very call was made")
+    assert told[:-1] == ["Hi", "Hello.", "Anybody there?", "Good day.", "Pay 5", "paid", "Paid 5.", "Thank you!"]
