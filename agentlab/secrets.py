@@ -12,9 +12,10 @@ _NAMES = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)(?:_|$)",
 _FORMS = re.compile(
     r"\b(?=[Aeghprsx])(?:(?:sk|rk|pk)-[A-Za-z0-9_\-]{12,}|AIza[A-Za-z0-9_\-]{20,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}"
     r"|(?:gsk|hf)_[A-Za-z0-9]{20,}|xox[abprs]-[A-Za-z0-9-]{10,}|A(?:KI|SI)A[A-Z0-9]{12,}"
-    r"|eyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]+)"
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----"
-    r"|(?<=[Bb]earer )[A-Za-z0-9._~+/=\-]{6,}|(?<=://)[^/\s@]+(?=@)",
+    r"|eyJ(?:(?<!-eyJ)[A-Za-z0-9_\-]{8,}+|[A-Za-z0-9_\-]{8,500}+)\.[A-Za-z0-9_\-]{8,}+\.[A-Za-z0-9_\-]+)"
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+    r"(?:(?:(?!-----BEGIN).)*?-----END [A-Z ]*PRIVATE KEY-----|(?:[A-Za-z0-9+/=\s]|\\[nr])*)"
+    r"|(?<=[Bb]earer )[A-Za-z0-9._~+/=\-]{6,}|(?<=://)[^/\s]+(?=@)",
     re.DOTALL,
 )
 _NAMED = re.compile(

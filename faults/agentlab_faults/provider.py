@@ -36,9 +36,9 @@ __all__ = ["Provider"]
 
 _NOT_VIRTUAL = "which is not in virtual time; use asyncio.to_thread or a ThreadPoolExecutor."
 _SILENT = Exchange(before=(Pause(math.inf),))
+"""Never answers: what a request gets once the run is being stopped."""
 _TICK = 1e-6
 """Seconds that two times may be apart and still be the same: one is a clock's, the other one a sum."""
-"""Never answers: what a request gets once the run is being stopped."""
 
 
 @dataclass(slots=True)

@@ -36,13 +36,15 @@ FORMS: Final = re.compile(
     r"|(?:gsk|hf)_[A-Za-z0-9]{20,}"
     r"|xox[abprs]-[A-Za-z0-9-]{10,}"
     r"|A(?:KI|SI)A[A-Z0-9]{12,}"
-    r"|eyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]+)"
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----"
+    r"|eyJ(?:(?<!-eyJ)[A-Za-z0-9_\-]{8,}+|[A-Za-z0-9_\-]{8,500}+)\.[A-Za-z0-9_\-]{8,}+\.[A-Za-z0-9_\-]+)"
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+    r"(?:(?:(?!-----BEGIN).)*?-----END [A-Z ]*PRIVATE KEY-----|(?:[A-Za-z0-9+/=\s]|\\[nr])*)"
     r"|(?<=[Bb]earer )[A-Za-z0-9._~+/=\-]{6,}"
-    r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)",
+    r"|(?<=://)[^/\s:]*:[^/\s]+(?=@)",
     re.DOTALL,
 )
-"""Keys and credentials that are known by how they look. Its first look-ahead is what makes it quick."""
+"""Keys and credentials that are known by how they look. Its first look-ahead is what makes it quick; nothing is looked
+through once for each place where a secret might begin, or an agent's long text would hold up the lab."""
 _SAID: Final = re.compile(
     r"(?i)\b((?:password|passwd|passphrase|secret|api[_-]?key|access[_-]?token|token)\s*(?:=|:|\bis\b)\s*)([^\s\"',;]+)"
 )
