@@ -225,8 +225,10 @@ class Turn(_Keys):
 
     @model_validator(mode="after")
     def _something(self) -> Self:
-        if self.call is None and self.say is None and not self.plan:
+        if self.call is None and self.say is None and self.plan is None:
             raise ValueError("needs 'call:', 'plan:' or 'say:'")
+        if self.plan == {}:
+            raise ValueError("has a plan without members, which would be the answer to anything")
         if self.plan is not None and self.say is not None:
             raise ValueError("is a plan and says something; make two turns of it")
         if self.call is not None and isinstance(self.say, dict):

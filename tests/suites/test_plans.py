@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import runpy
 from collections.abc import Callable
 from pathlib import Path
@@ -46,7 +47,7 @@ class Conversation:
         self._model = ScriptedModel([ScriptSpec(turns=turns, say_failed="Not seen.")], ["Look."], seamed=["look"])
 
     def ask(self, **extra: Any) -> Serving:
-        return self._model.serve(read({"model": "m", "messages": [{"role": "user", "content": "Look."}], **extra}))
+        return self._model.serve(read({"model": "m", "messages": [{"role": "user", "content": "Look."}]} | extra))
 
     def look(self, end: End) -> None:
         self._model.tool_ended(self._model.tool_started("look", {"id": 7}), end, "a view")
@@ -63,6 +64,22 @@ def test_a_plan_is_given_to_an_output_tool_that_has_its_members() -> None:
     tool = {"type": "function", "function": {"name": "make_plan", "parameters": SCHEMA}}
     (called,) = Conversation().ask(tools=[tool]).tool_calls
     assert (called.name, json.loads(called.arguments)["goal"]) == ("make_plan", "See.")
+
+
+def test_a_plan_that_the_agent_took_from_a_tool_is_not_made_again_while_the_tool_is_still_offered() -> None:
+    talk, tool = Conversation(), {"type": "function", "function": {"name": "make_plan", "parameters": SCHEMA}}
+    (called,) = talk.ask(tools=[tool]).tool_calls
+    function = {"name": called.name, "arguments": called.arguments}
+    past = [
+        {"role": "user", "content": "Look."},
+        {"role": "assistant", "content": None, "tool_calls": [{"id": called.id, "type": "function", "function": function}]},
+        {"role": "tool", "tool_call_id": called.id, "content": "noted"},
+    ]
+    talk.look("ok")
+    assert talk.ask(messages=past, tools=[tool]).content == "Seen."
+    forced = {"type": "function", "function": {"name": "make_plan"}}
+    (again,) = talk.ask(messages=past, tools=[tool], tool_choice=forced).tool_calls
+    assert json.loads(again.arguments)["goal"] == "See."
 
 
 def test_the_last_words_depend_on_what_was_carried_out() -> None:
@@ -109,4 +126,11 @@ def test_a_plan_is_no_last_word(tmp_path: Path) -> None:
     lines = SUITE.read_text().splitlines(keepends=True)
     (tmp_path / "s.suite.yaml").write_text("".join(line for line in lines if not line.lstrip().startswith("- say:")))
     with pytest.raises(BadSuite, match="ends with a call or a plan"):
+        load_suite(tmp_path / "s.suite.yaml")
+
+
+def test_a_plan_without_members_is_refused(tmp_path: Path) -> None:
+    text = re.sub(r"plan:\n(\s+)goal:.*?\n(\s+)call:", r"plan: {}\n\2call:", SUITE.read_text(), count=1, flags=re.DOTALL)
+    (tmp_path / "s.suite.yaml").write_text(text)
+    with pytest.raises(BadSuite, match="has a plan without members"):
         load_suite(tmp_path / "s.suite.yaml")

@@ -57,6 +57,8 @@ class Lineage:
         self._nodes: list[Node] = []
         self._node_of: dict[str, Node] = {}
         self._slot_of: dict[str, Slot] = {}
+        self._plan_calls: dict[str, int] = {}
+        """The turn of each plan that was made as a tool's call."""
         self._served: set[Slot] = set()
         self._seen: Results = {}
         self._starts: dict[tuple[int, Signature], _Place] = {}
@@ -71,9 +73,8 @@ class Lineage:
         if self._asides and (text := self._asides.get(_aside_key(asked))) is not None:
             return self._aside(asked, serial, text)
         place = self._place(asked)
-        for turn, plan in self._plans(place.segment):
-            if (form := plan_form(plan.form, asked, self._scripted)) is not None:
-                return self._formed(form, asked, serial, turn, "plan")
+        if (planned := self._planned(asked, serial, place.segment)) is not None:
+            return planned
         missing = self._missing(place, asked)
         if not missing:
             turn = self._segments[place.segment][-1]
@@ -156,6 +157,21 @@ class Lineage:
     def _slots(self, turn: int) -> Iterator[Slot]:
         step = self._spec.turns[turn]
         return ((turn, place) for place in range(len(step.calls))) if isinstance(step, Call) else iter(())
+
+    def _planned(self, asked: Asked, serial: int, segment: int) -> Serving | None:
+        """A plan, if the request asks for one. One that the agent took from a tool is made again only where some tool must be called."""
+        taken: set[int] = set()
+        if self._plan_calls and not asked.required and asked.forced is None:
+            whole = {i for i, text in asked.shown().items() if text is not None} - self._seam.spoiled
+            taken = {turn for call_id, turn in self._plan_calls.items() if call_id in whole}
+        for turn, plan in self._plans(segment):
+            form = plan_form(plan.form, asked, self._scripted)
+            if form is None or (form.tool is not None and turn in taken):
+                continue
+            serving = self._formed(form, asked, serial, turn, "plan")
+            self._plan_calls.update(dict.fromkeys(serving.ids, turn))
+            return serving
+        return None
 
     def _plans(self, segment: int) -> Iterator[tuple[int, Plan]]:
         return ((turn, step) for turn in self._segments[segment] if isinstance(step := self._spec.turns[turn], Plan))
