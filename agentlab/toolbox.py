@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -173,6 +173,11 @@ class Toolbox:
         turn.decide(request, found)
         return found
 
+    def in_doubt(self, name: str, arguments: dict[str, Any], turn: Turn) -> bool:
+        """Whether this very call may have gone through, by the tool or by its fallback: what would take its place could do it twice."""
+        tool = self._tools.get(name)
+        return tool is not None and any(last.state == "unknown" for last in _happened(tool, arguments, turn))
+
     async def _asked(self, request: ApprovalRequest, turn: Turn) -> Decision | None:
         if self._approve is None:
             return None
@@ -208,6 +213,8 @@ class Toolbox:
             return None
         try:
             arguments = fallback.validate(planned.arguments)
+            if fallback.needs_approval(arguments):
+                return None
             found = await self._result(fallback, arguments, planned.call.id, turn, planned.signature)
         except ToolRefusedError as refusal:
             return _refusal(refusal)
@@ -233,17 +240,33 @@ def _refusal(refusal: ToolRefusedError) -> Observation:
 
 
 def _doubt(tool: Tool, planned: Planned, turn: Turn) -> str:
-    """What the model is told of a write that has happened, or may have; empty if it is to be run.
+    """What the model is told of a write that has happened, or may have, by the tool or by its fallback; empty if it is to be run.
 
     Within a turn nothing is done twice. A later turn may want it again: the model is told once, and the same call after that is wanted.
     """
-    last = turn.effects.last(tool.name, planned.arguments) if tool.writes else None
-    if last is None or (tool.repeatable and last.state == "done"):
+    doubts = (_doubt_of(last, tool, planned, turn) for last in _happened(tool, planned.arguments, turn))
+    return next((told for told in doubts if told), "")
+
+
+def _happened(tool: Tool, arguments: dict[str, Any], turn: Turn) -> Iterator[Effect]:
+    """What the tool, and its fallback, last did or may have done with these arguments."""
+    for one in filter(None, (tool, tool.fallback)):
+        try:
+            last = turn.effects.last(one.name, arguments if one is tool else one.validate(arguments)) if one.writes else None
+        except InvalidArgumentsError:
+            continue  # the fallback cannot have run
+        if last is not None:
+            yield last
+
+
+def _doubt_of(last: Effect, tool: Tool, planned: Planned, turn: Turn) -> str:
+    keyed = tool.keyed and last.tool == tool.name  # the fallback has another key
+    if tool.repeatable and last.state == "done":
         return ""
     here = last.turn == turn.effects.turn
     if last.state == "done" and here:
         return f"This was done already in this turn, and is not done again. Its result: {last.result}"
-    if last.state == "unknown" and (tool.keyed or (not here and planned.signature in turn.questioned)):
+    if last.state == "unknown" and (keyed or (not here and planned.signature in turn.questioned)):
         return ""
     if last.state == "unknown" and here:
         return json.dumps({"error": f"{tool.name} may have gone through already, and is not tried again. Say exactly that."})

@@ -223,8 +223,8 @@ def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Tool 
     `effect="write"` for one that changes something: it is then called with an `idempotency_key` if it has that parameter, and never
     repeated blindly if it has not; `external` is for what leaves our systems (an email). `timeout` is in seconds for one attempt;
     `concurrency` bounds the calls that run at a time. `fallback` is run with the same arguments when the tool has failed for good and
-    certainly changed nothing. `approval`: somebody has to agree before a call runs. `cacheable`: answers made of its results only may be
-    cached. `repeatable`: an identical second call in one turn, or in a later one, is wanted, not a slip.
+    certainly changed nothing, unless it needs approval itself. `approval`: somebody has to agree before a call runs. `cacheable`: answers
+    made of its results only may be cached. `repeatable`: an identical second call in one turn, or in a later one, is wanted, not a slip.
     """
     if function is not None:
         return Tool(function)

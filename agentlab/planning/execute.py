@@ -71,7 +71,8 @@ class Execution:
         if missing:
             self._undone(step, f"{step.id} was skipped: it needs {' and '.join(missing)}, which could not be done")
             return
-        found = await self._made(step, step.tool)
+        first = self._in_doubt(step) or step.tool
+        found = await self._made(step, first)
         if found.error and step.fallback_tool and not self._in_doubt(step):
             found = await self._made(step, step.fallback_tool)
         self._turn.observed[_id(step)] = found
@@ -91,7 +92,8 @@ class Execution:
         self._state.calls[_id(step)] = PlannedCall(tool, planned.arguments)
         number = self._turn.spending.steps
         self._turn.tell(ToolCalled(tool, planned.arguments, number))
-        found = await self._toolbox.run(_id(step), planned, self._turn)
+        call_id = _id(step) if tool == step.tool else f"{_id(step)}.{tool}"  # a yes for one tool is none for another
+        found = await self._toolbox.run(call_id, planned, self._turn)
         self._turn.tell(ToolReturned(tool, found.error, found.seconds, number))
         if before is not None and not found.error:  # its fallback did what the step's own tool could not
             own = self._toolbox.plan(RequestedCall(_id(step), before.tool, given), self._turn)
@@ -103,11 +105,10 @@ class Execution:
         found = {name: self._turn.observed.get(_id(step)) for name, step in self._steps.items()}
         return {name: _value(seen.text) for name, seen in found.items() if seen is not None and not (seen.error or seen.refused)}
 
-    def _in_doubt(self, step: PlanStep) -> bool:
-        """Whether the step's call may have gone through: what would take its place could do it twice."""
+    def _in_doubt(self, step: PlanStep) -> str:
+        """The tool whose call for this step may have gone through: what would take its place could do it twice. Else empty."""
         made = self._state.calls.get(_id(step))
-        last = self._turn.effects.last(made.tool, made.arguments) if made else None
-        return last is not None and last.state == "unknown"
+        return made.tool if made and self._toolbox.in_doubt(made.tool, made.arguments, self._turn) else ""
 
     def _undone(self, step: PlanStep, why: str) -> None:
         self._state.undone[step.id] = why

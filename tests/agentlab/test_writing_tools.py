@@ -206,3 +206,31 @@ def test_only_a_status_or_a_call_that_never_left_makes_it_certain_that_nothing_h
     reply = ask(wire, agent(body.writer()))
     assert reply.unconfirmed == (("pay",) if open_ else ())
     assert ("may have gone through" in reply.text) is open_
+
+
+def test_what_a_fallback_did_is_not_done_again_in_the_turn(wire: Wire) -> None:
+    own, other = Broken(ConnectionRefusedError(), forever=True), Broken()
+    wire.primary(PAY, call(("pay", {"amount": 5.0}), ids=("call_q",)), say(DONE))
+    ask(wire, agent(own.writer(fallback=other.writer(name="pay_by_card"))))
+    assert len(other.keys) == 1
+    assert "done already" in told(wire)[1]
+
+
+def test_what_a_fallback_may_have_done_is_not_tried_again_by_the_tool(wire: Wire) -> None:
+    own, sent = Broken(ConnectionRefusedError(), ConnectionRefusedError(), ConnectionRefusedError()), []
+
+    async def by_card(amount: float) -> str:
+        """Pay by card."""
+        sent.append(amount)
+        raise TimeoutError
+
+    wire.primary(PAY, call(("pay", {"amount": 5.0}), ids=("call_q",)), say("I am not sure."))
+    ask(wire, agent(own.writer(fallback=Tool(by_card, effect="write"))))
+    assert (len(sent), len(own.commits)) == (1, 0)
+
+
+def test_a_fallback_that_needs_approval_is_asked_about(wire: Wire) -> None:
+    own, other = Broken(ConnectionRefusedError(), forever=True), Broken()
+    wire.primary(PAY, say("I could not pay."))
+    reply = ask(wire, agent(own.writer(fallback=other.writer(name="pay_by_card", approval=True))))
+    assert (len(other.keys), reply.missing) == (0, ("pay",))
