@@ -6,13 +6,14 @@ import functools
 import math
 import re
 import time
+from array import array
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from agentlab import telemetry
 from agentlab.bounds import within
-from agentlab.embeddings import cosine
+from agentlab.embeddings import cosine, unit
 
 __all__ = ["CachedAnswer", "Embed", "ResponseCache", "similarity"]
 
@@ -168,8 +169,8 @@ class ResponseCache:
         new = [known for known, entry in entries.items() if entry.vector is None][-BATCH:]
         asked, *vectors = await self._embed([question, *new])
         for known, vector in zip(new, vectors, strict=True):
-            entries[known].vector = tuple(vector)
-        return asked
+            entries[known].vector = unit(vector)
+        return unit(asked)
 
     def _is_away(self) -> bool:
         return self._away_until is not None and time.monotonic() < self._away_until
@@ -187,7 +188,7 @@ class ResponseCache:
 
 @dataclass(slots=True)
 class _Entry:
-    """An answer, and its question's vector once it was needed."""
+    """An answer, and its question's vector (of the length 1) once it was needed."""
 
     answer: str
-    vector: tuple[float, ...] | None = None
+    vector: array[float] | None = None

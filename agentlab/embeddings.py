@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import os
+from array import array
 from collections.abc import Sequence
+from operator import mul
 from typing import TYPE_CHECKING, Any
 
 from agentlab.errors import InvalidAnswerError
@@ -12,7 +14,7 @@ from agentlab.errors import InvalidAnswerError
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-__all__ = ["Embeddings", "cosine"]
+__all__ = ["Embeddings", "cosine", "unit"]
 
 
 class Embeddings:
@@ -67,13 +69,22 @@ def _usable(vector: list[float]) -> bool:
     return math.isfinite(sum(value * value for value in vector)) and any(vector)
 
 
-def cosine(one: Sequence[float], other: Sequence[float]) -> float:
-    """How alike two vectors are, 0 to 1; 0 if they cannot be compared.
+def unit(vector: Sequence[float]) -> array[float]:
+    """The vector with the length 1, in an eighth of the room. Raises TypeError, ValueError or OverflowError for what is none.
 
-    >>> cosine([1, 0], [1, 1]), cosine([1, 0], [1, 0, 0])
-    (0.7071067811865475, 0.0)
+    >>> [round(part, 3) for part in unit([3, 4])]
+    [0.6, 0.8]
     """
-    norms = math.sqrt(sum(a * a for a in one) * sum(b * b for b in other))
-    if len(one) != len(other) or not norms:
-        return 0.0
-    return min(1.0, max(0.0, sum(a * b for a, b in zip(one, other, strict=True)) / norms))
+    length = math.hypot(*vector)
+    if not 0 < length < math.inf:
+        raise ValueError("A vector of no length points nowhere.")
+    return array("f", [part / length for part in vector])
+
+
+def cosine(one: Sequence[float], other: Sequence[float]) -> float:
+    """How alike two vectors of the length 1 are, 0 to 1; 0 if they cannot be compared. Quick: a cache has a thousand of them.
+
+    >>> cosine([1, 0], [0.6, 0.8]), cosine([1, 0], [1, 0, 0])
+    (0.6, 0.0)
+    """
+    return min(1.0, max(0.0, sum(map(mul, one, other)))) if len(one) == len(other) else 0.0

@@ -164,3 +164,17 @@ def test_what_is_no_vector_is_refused_with_a_reason(wire: Wire) -> None:
     wire.hosts[HOST] = [raw(b'{"data": [{"index": 0, "embedding": [1e999]}]}')]
     with pytest.raises(InvalidAnswerError, match="cannot be compared"):
         wire.run(Embeddings("small", base_url=f"https://{HOST}/v1")(["a"]))
+
+
+@pytest.mark.parametrize("made", [None, "ab", [None, None], ["a", "b"], [[float("nan")]] * 2, [[0.0]] * 2, [[1.0]], [[10**400]] * 2])
+def test_whatever_another_provider_of_vectors_gives_words_are_left_to_go_by(made: Any) -> None:
+    async def embed(_texts: Sequence[str]) -> Any:
+        return made
+
+    async def play() -> None:
+        assert await known.find("ann", MEANT) is None
+        hit = await known.find("ann", "what are the opening hours")
+        assert hit is not None
+
+    known = ResponseCache({OPEN: "From nine to five."}, embed=embed)
+    asyncio.run(play())
