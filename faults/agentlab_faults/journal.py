@@ -77,6 +77,8 @@ class Answered(Event):
     calls: tuple[str, ...] = ()
     """Tools that a served answer called."""
     text: str = ""
+    whole: bool = False
+    """Whether it is the answer that would have come without a fault; it may have come late."""
 
 
 @dataclass(frozen=True, slots=True)

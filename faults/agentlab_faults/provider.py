@@ -268,9 +268,8 @@ class Provider:
             answer.unseen()
         status = answer.exchange.status if end == "delivered" else 0
         wait = retry_after(answer.exchange)
-        run.events.append(
-            Answered(run.now(), serial, call.point, call.attempt, end, status, answer.tokens, answer.fault, wait, answer.calls, answer.text)
-        )
+        told = (answer.fault, wait, answer.calls, answer.text, not answer.spoiled)
+        run.events.append(Answered(run.now(), serial, call.point, call.attempt, end, status, answer.tokens, *told))
 
 
 def _known_here(fault: Replaces, dialect: Dialect, request: WireRequest, body: Mapping[str, Any]) -> bool:

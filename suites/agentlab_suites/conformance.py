@@ -111,11 +111,8 @@ def _judged(watched: Watched, blows: Sequence[Blow]) -> tuple[Outcome, int, str]
     code = watched.exit_code
     match last.taken:
         case "recovered":
-            return (
-                "success",
-                8,
-                f"The call was made again and answered {(last.recovered_at or last.at) - blows[0].at:.2f} s after it was struck.",
-            )
+            how = "answered, if late," if last.retried_after is None else "made again and answered"
+            return "success", 8, f"The call was {how} {(last.recovered_at or last.at) - blows[0].at:.2f} s after it was struck."
         case "accepted":
             return "silent_wrong", 11, "The app went on with a server whose certificate nobody vouches for; it must check certificates."
         case "not known":

@@ -11,9 +11,9 @@ from agentlab_faults.journal import Answered, Event, FaultStruck, Requested
 __all__ = ["Blow", "Conduct", "Entry", "Taken"]
 
 Taken = Literal["recovered", "retried", "kept it", "gave up", "waiting", "accepted", "not known"]
-"""A later attempt at the call was answered well; it was tried again, and not (yet) answered; it was not tried again after a spoiled answer
-with status 200; nor after anything else; its answer is still on its way; the app went on with a server that nobody vouches for; it cannot
-be seen whether the app met it."""
+"""The call was answered well, at a later attempt or late; it was tried again, and not (yet) answered; it was not tried again after a
+spoiled answer with status 200; nor after anything else; its answer is still on its way; the app went on with a server that nobody vouches
+for; it cannot be seen whether the app met it."""
 
 _ENDS = {"broken": "connection broken", "abandoned": "the app hung up", "timeout": "the app hung up"}
 
@@ -149,7 +149,8 @@ class Conduct:
             blow = next((b for b in reversed(self._open.get(event.point, [])) if b.attempt == event.attempt), None)
             if blow is not None:
                 yield from self._seen(event, blow)
-            return
+            if not event.whole:
+                return
         if event.end != "delivered":
             return
         if event.status >= 400:

@@ -104,7 +104,8 @@ class Live:
         if end == "delivered" and not strike.spoiled and exchange.status < 400:
             run.calls.done(call)
         status = exchange.status if end == "delivered" else 0
-        run.events.append(Answered(run.now(), serial, call.point, call.attempt, end, status, 0, strike.fault, retry_after(exchange)))
+        told = (strike.fault, retry_after(exchange))
+        run.events.append(Answered(run.now(), serial, call.point, call.attempt, end, status, 0, *told, whole=not strike.spoiled))
 
     async def _pass_on(self, arrived: Arrived, channel: Channel, whole: _Whole | None, strike: _Strike) -> Answering:
         aside = self.purse.open(parsed(arrived.wire.body), len(arrived.wire.body))
