@@ -50,6 +50,7 @@ __all__ = ["Agent"]
 
 SAFETY_TEXT = "I'm sorry, I could not work on your request: the service is unavailable just now. Please try again in a few minutes."
 NOT_RUN = '{"error": "This call waited for approval and was not run."}'
+NOT_MADE = '{"error": "This call was not made, or not finished, before the run was resumed. If it is still wanted, make it again."}'
 FORM = "\n\nYour answer to the user is one JSON object of this schema, and nothing else:\n"
 BOUNDED_STEPS = 6
 """Steps of a turn with the pattern `bounded_react`, at most."""
@@ -264,7 +265,7 @@ class Agent:
         turn.used, turn.succeeded, turn.questioned = set(progress.used), set(progress.succeeded), set(progress.questioned)
         turn.observed, turn.decisions = dict(progress.observed), dict(progress.decisions)
         turn.plan = progress.plan
-        turn.history.reopen(progress.again)
+        turn.history.reopen(progress.again, NOT_MADE)
         turn.seen = Counter()
         return turn
 

@@ -78,12 +78,12 @@ def _status(turn: Turn, given: Given | None, stopped: RunStoppedError | None, *,
     """How the turn ended. An answer of a lower layer counts as one where there are lower layers; else what time cut is a `timeout`."""
     if stopped is not None:
         return "paused" if isinstance(stopped, PausedError) else "plan_rejected"
+    if isinstance(turn.problem, UnexpectedError):
+        return "failed"
     if given is None:
         return BOUND_STATUS[turn.bound.bound] if turn.bound else "timeout" if turn.out_of_time else "incomplete"
     if given.layer == "full":
         return "complete"
-    if isinstance(turn.problem, UnexpectedError):
-        return "failed"
     if turn.bound and given.layer == "safety_net":
         return BOUND_STATUS[turn.bound.bound]
     return "timeout" if turn.out_of_time and not degrade else "degraded"

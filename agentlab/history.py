@@ -98,10 +98,14 @@ class History:
         calls = self._messages[last].get("tool_calls", ()) if self._messages else ()
         return [_call_of(call) for call in calls if call["id"] not in answered]
 
-    def reopen(self, call_ids: Collection[str]) -> None:
-        """Take the results of these calls of the last answer back: they are to be made again."""
+    def reopen(self, call_ids: Collection[str], told: str) -> None:
+        """Take the results of these calls back: those of the last answer are to be made again, and of earlier ones the model is `told`."""
         last = self._last("assistant")
-        self._messages[last:] = [message for message in self._messages[last:] if message.get("tool_call_id") not in call_ids]
+        self._messages[:] = [
+            message if message.get("tool_call_id") not in call_ids else {**message, "content": told}
+            for n, message in enumerate(self._messages)
+            if n < last or message.get("tool_call_id") not in call_ids
+        ]
 
     @property
     def kept(self) -> Kept:

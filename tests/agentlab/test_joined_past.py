@@ -7,12 +7,12 @@ import asyncio
 import pytest
 
 from agentlab import Reply, ResumeRefusedError, Tool, tool
-from agentlab.agent import Agent
+from agentlab.agent import NOT_MADE, Agent
 
 from .conftest import Wire, call, say
 from .test_checkpoints import World, crash
 from .test_checkpoints import agent as worker
-from .test_unread_past import MODEL, PAY, Flaky, agent, ask, later, paid
+from .test_unread_past import MODEL, PAY, Flaky, agent, ask, later, paid, resumed
 
 
 def test_calls_that_a_crash_left_open_are_closed_before_what_was_said_meanwhile(wire: Wire) -> None:
@@ -99,6 +99,19 @@ def test_a_tool_that_reads_does_not_write_by_its_fallback(wire: Wire) -> None:
     wire.primary(call(("ask_bank", {"amount": 5}), ids=("call_a",)), say("I do not know."))
     [reply] = ask(wire, other, "Was it paid?")
     assert (reply.missing, len(bank.keys)) == (("ask_bank",), 1)
+
+
+def test_a_write_that_was_withheld_before_other_calls_is_up_to_the_model_when_the_turn_is_resumed(wire: Wire) -> None:
+    store, bank = paid(wire)
+    other = agent(store, bank)
+    wire.primary(PAY, call(("rate", {}), ids=("call_r",)), say("I cannot pay just now."))
+    [cut] = ask(wire, other, "Pay 5 once more, and what is the rate?")
+    store.away = False
+    again, and_again = (call(("pay", {"amount": 5}), ids=(name,)) for name in ("call_s", "call_t"))
+    wire.primary(again, and_again, say("Paid 5 once more."))
+    [reply] = wire.run(resumed(other, cut))
+    told = [message["content"] for message in wire.messages(-3) if message["role"] == "tool"]
+    assert (told[1:], reply.status, len(bank.keys)) == ([NOT_MADE, "3 %"], "complete", 2)
 
 
 class Tills:

@@ -189,10 +189,11 @@ def test_a_bug_in_the_runtime_is_told_as_one_and_the_user_is_answered(wire: Wire
         raise KeyError("a bug")
 
     monkeypatch.setattr(React, "run", broken)
-    reply = ask(wire, agent())
-    assert (reply.status, reply.answered_by) == ("failed", "safety_net")
-    assert isinstance(reply.error, UnexpectedError)
-    assert isinstance(reply.error.__cause__, KeyError)
+    for degrade, layer in ((True, "safety_net"), (False, "full")):
+        reply = ask(wire, agent(degrade=degrade))
+        assert (reply.status, reply.answered_by) == ("failed", layer)
+        assert isinstance(reply.error, UnexpectedError)
+        assert isinstance(reply.error.__cause__, KeyError)
 
 
 def test_an_intent_looks_at_the_beginning_of_a_huge_text_only() -> None:
