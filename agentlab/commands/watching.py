@@ -80,11 +80,14 @@ def agent_of(loaded: LoadedSuite, agent: str | None, recorded: str | None = None
     trusted than one in a suite.
     """
     from agentlab_suites.agents import load_agent
+    from agentlab_suites.masking import MASK
     from agentlab_suites.outside_agents import is_outside, names
     from agentlab_suites.problems import BadAgent
 
     if agent is not None or (recorded is not None and not names(loaded.suite.agent, recorded)):
         name = agent or recorded or ""
+        if agent is None and MASK in name:
+            raise CommandError(f"The results name the agent without its secrets, as {name!r}; say with --agent which one it is.")
         trusted = agent is not None or not is_outside(name)
         return load_agent(name, folder=Path.cwd(), suite_folder=loaded.path.parent, trusted=trusted)
     if loaded.suite.agent is None:

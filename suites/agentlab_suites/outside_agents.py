@@ -12,6 +12,7 @@ from agentlab_faults.intercept.endpoints import is_loopback
 from agentlab_faults.outside import Outside
 
 from agentlab_suites.load import LoadedSuite
+from agentlab_suites.masking import Masker
 from agentlab_suites.model import OutsideKeys
 from agentlab_suites.problems import BadAgent, BadSuite
 
@@ -50,8 +51,8 @@ def name_of(keys: OutsideKeys) -> str:
 
 
 def names(agent: str | OutsideKeys | None, name: str) -> bool:
-    """Whether it is the agent outside that results call by this name."""
-    return isinstance(agent, OutsideKeys) and name_of(agent) == name
+    """Whether it is the agent outside that results call by this name, which they tell without secrets."""
+    return isinstance(agent, OutsideKeys) and name in {name_of(agent), Masker()(name_of(agent))}
 
 
 def _keys_of(name: str) -> OutsideKeys:

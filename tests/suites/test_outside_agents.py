@@ -23,6 +23,8 @@ from agentlab_suites.plan import Discovered, cells_of, discover, prepare
 from agentlab_suites.problems import BadAgent, BadInput, BadSuite
 
 from agentlab import cli
+from agentlab.commands.console import CommandError
+from agentlab.commands.watching import agent_of
 from tests.suites.outside_shop import AGENT, ENDPOINT, SUITE
 
 pytest_plugins = ["pytester"]
@@ -349,6 +351,15 @@ def test_results_report_and_replay_say_that_time_was_real(
     results.write_text(results.read_text().replace("cmd:python agent.py", "cmd:sh -c pwned"))
     assert replayed() == 2
     assert "nothing but a file below the suite's folder is run" in " ".join(capsys.readouterr().err.split())
+
+
+def test_an_agent_whose_name_holds_a_secret_is_replayed_from_the_suite_or_asked_for(shop: Path) -> None:
+    suite, key = shop / "shop.suite.yaml", "sk-abcdefghijklmnop"
+    edit(suite, "agent.py]", f"agent.py, --key, {key}]")
+    told = "cmd:python agent.py --key [secret]"
+    assert agent_of(load_suite(suite), None, told).name == told.replace("[secret]", key)
+    with pytest.raises(CommandError, match="say with --agent which one it is"):
+        agent_of(load_suite(suite), None, told.replace("agent", "other"))
 
 
 def test_what_the_lab_can_do_with_each_is_told(shop: Path) -> None:
