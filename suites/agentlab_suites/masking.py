@@ -20,13 +20,18 @@ _SHORTEST = 8
 """Shorter values of the environment are too likely to be ordinary words."""
 
 
+def _encodable(text: str) -> str:
+    """The text without lone surrogates, which stand for bytes that are no UTF-8."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
 def _written(value: str) -> tuple[str, ...]:
     """How a secret may stand in a text: as it is, in an address, and in JSON."""
     return (
-        value,
-        quote(value, safe=""),
-        quote(value),
-        quote_plus(value),
+        _encodable(value),
+        quote(value, safe="", errors="surrogateescape"),
+        quote(value, errors="surrogateescape"),
+        quote_plus(value, errors="surrogateescape"),
         json.dumps(value)[1:-1],
         json.dumps(value, ensure_ascii=False)[1:-1],
     )
@@ -60,7 +65,7 @@ class Masker:
             return text
         if self._raw != self._learned:
             self.learn()
-        return self._pattern.sub(MASK, text if text.isascii() else text.encode("utf-8", "replace").decode())
+        return self._pattern.sub(MASK, _encodable(text))
 
 
 class MaskedFormatter(logging.Formatter):

@@ -153,3 +153,9 @@ def test_a_secret_is_known_in_an_address_and_in_json() -> None:
     mask = Masker({"A_KEY": 'half/of+it="€"'})
     assert mask("?key=half%2Fof%2Bit%3D%22%E2%82%AC%22&x") == "?key=[secret]&x"
     assert mask('{"a": "half/of+it=\\"€\\""}') == '{"a": "[secret]"}'
+
+
+def test_a_secret_that_is_no_utf_8_is_masked_too() -> None:
+    mask = Masker({"A_KEY": "half-\udcff-of-it"})
+    assert mask("it is half-\udcff-of-it") == "it is [secret]"
+    assert mask("?key=half-%FF-of-it&x") == "?key=[secret]&x"
