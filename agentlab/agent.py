@@ -277,6 +277,7 @@ class Agent:
             try:
                 reply = await self._reply(turn, *await self._given(turn))
             except TakenOverError as error:
+                turn.history.forget_turn()  # the other worker's is the conversation's
                 reply = Ending(turn, taken_over(), "failed", error).reply(self._output)
             told.ended(reply)
             if self._evaluation is not None and reply.status != "paused":

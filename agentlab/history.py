@@ -137,6 +137,10 @@ class History:
         """Forget everything after the first `length` messages."""
         del self._messages[length:]
 
+    def forget_turn(self) -> None:
+        """Forget the last user's text and everything after it."""
+        self.rollback(self._last("user"))
+
     def close(self, text: str) -> None:
         """Give every call that has no result `text` as its result (a run that was cut between the two)."""
         answered = {message["tool_call_id"] for message in self._messages if message["role"] == "tool"}

@@ -6,6 +6,7 @@ import base64
 import json
 import re
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from agentlab.answers import RequestedCall, Said
@@ -139,20 +140,19 @@ def _tool(function: Json) -> Json:
 
 
 def _contents(messages: Sequence[Message], model: Model) -> list[Json]:
-    """The messages as contents. All results of a turn are one content."""
+    """The messages as contents. All results of a turn are one content, in the order of their calls."""
     names = {call["id"]: call["function"]["name"] for message in messages for call in message.get("tool_calls", ())}
+    places = {call_id: n for n, call_id in enumerate(names)}
     contents: list[Json] = []
-    answering = False
-    for message in messages:
-        if message["role"] == "tool":
-            response = {"function_response": _response(message, names[message["tool_call_id"]])}
-            if answering:
-                contents[-1]["parts"].append(response)
-            else:
-                contents.append({"role": "user", "parts": [response]})
-        elif parts := list(_said(message, model)):
-            contents.append({"role": "model" if message["role"] == "assistant" else "user", "parts": parts})
-        answering = message["role"] == "tool"
+    for results, together in groupby(messages, lambda message: message["role"] == "tool"):
+        if results:
+            ordered = sorted(together, key=lambda message: places[message["tool_call_id"]])
+            parts = [{"function_response": _response(message, names[message["tool_call_id"]])} for message in ordered]
+            contents.append({"role": "user", "parts": parts})
+            continue
+        for message in together:
+            if parts := list(_said(message, model)):
+                contents.append({"role": "model" if message["role"] == "assistant" else "user", "parts": parts})
     return contents
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 
-from agentlab import Reply, ResumeRefusedError, Tool, tool
+from agentlab import Model, Reply, ResumeRefusedError, Tool, tool
 from agentlab.agent import NOT_MADE, Agent
+from agentlab.history import History, StoredCall
+from agentlab.models import Request
+from agentlab.providers.google import Google
 
 from .conftest import Wire, call, say
 from .test_checkpoints import World, crash
@@ -150,3 +154,33 @@ def test_what_only_this_process_knows_of_effects_outlives_a_takeover(wire: Wire)
     told = [message["content"] for message in wire.messages() if message["content"]]
     assert told[-1].startswith("In an earlier turn this very call was made")
     assert told[:-1] == ["Hi", "Hello.", "Anybody there?", "Good day.", "Pay 5", "paid", "Paid 5.", "Thank you!"]
+
+
+def test_what_an_overtaken_worker_had_begun_is_not_said_twice(wire: Wire) -> None:
+    store, world = Flaky(), World()
+    slow, quick = worker(store, world.pay()), worker(store, world.pay())
+    wire.primary(PAY, PAY, say("Paid 5."), say("You're welcome."))
+
+    async def taken_over() -> Reply:
+        running = asyncio.ensure_future(slow("Pay 5"))
+        await asyncio.sleep(0.5)
+        await quick.resume(await quick.unfinished() or "")
+        await running
+        return await slow("Thank you!")
+
+    assert wire.run(taken_over()).text == "You're welcome."
+    assert [message["role"] for message in wire.messages()] == ["system", "user", "assistant", "tool", "assistant", "user"]
+    assert len(world.calls) == 1
+
+
+def test_results_stand_in_the_order_of_their_calls_where_those_have_no_ids() -> None:
+    history = History()
+    history.add_user("Look at both.")
+    calls = history.add_assistant("", [StoredCall("", "look", json.dumps({"item": item})) for item in "ab"])
+    for call_, found in zip(calls, ("late", "b seen"), strict=True):
+        history.add_result(call_.id, found)
+    history.reopen([calls[0].id], NOT_MADE)
+    history.add_result(calls[0].id, "a seen")
+    model = Model(name="gemini-3-flash", api="google")
+    contents = Google(model).body(Request(messages=history.request("")), 100)["contents"]
+    assert [part["function_response"]["response"]["output"] for part in contents[-1]["parts"]] == ["a seen", "b seen"]
