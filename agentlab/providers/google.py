@@ -30,6 +30,7 @@ OLDER = re.compile(r"(^|/)gemini-[12]\b")
 """Models that take calls without a signature back, and that refuse a form of the answer beside tools: they are held to it by repair."""
 FOREIGN = b"skip_thought_signature_validator"
 """The signature that Google documents for calls of another model (ai.google.dev/gemini-api/docs/thought-signatures)."""
+ROLES = {"assistant": "model", "user": "user"}
 NO_TEXT = "(no text)"
 """What a message without any text says: parts may not be empty."""
 
@@ -149,10 +150,9 @@ def _contents(messages: Sequence[Message], model: Model) -> list[Json]:
             ordered = sorted(together, key=lambda message: places[message["tool_call_id"]])
             parts = [{"function_response": _response(message, names[message["tool_call_id"]])} for message in ordered]
             contents.append({"role": "user", "parts": parts})
-            continue
-        for message in together:
-            if parts := list(_said(message, model)):
-                contents.append({"role": "model" if message["role"] == "assistant" else "user", "parts": parts})
+        else:
+            spoken = ((ROLES[message["role"]], list(_said(message, model))) for message in together)
+            contents += [{"role": role, "parts": parts} for role, parts in spoken if parts]
     return contents
 
 
