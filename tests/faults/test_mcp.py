@@ -383,6 +383,18 @@ def test_a_server_in_the_agents_own_process_is_left_alone_and_its_tools_are_seen
     assert broken.replies[0][0].is_error
 
 
+def test_a_text_of_endless_nesting_from_a_real_tool_is_handed_on() -> None:
+    server, told = MCPServer("shop"), "[" * 100_000
+
+    @server.tool(structured_output=False)
+    def refund(order: str) -> str:
+        return told
+
+    setup = Setup(tools={"refund": Tool(name="refund", body="real")})
+    [result] = run(lambda: one_call(server, "refund"), setup=setup).replies[0]
+    assert (result.is_error, result.content[0].text) == (False, told)
+
+
 @pytest.fixture
 def process(tmp_path: Path) -> tuple[StdioServerParameters, Path]:
     """A real server on stdio, and the file in which it says what it was told."""

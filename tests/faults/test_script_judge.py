@@ -103,3 +103,7 @@ def test_a_value_is_found_in_the_text_that_frames_it(value: Any) -> None:
 def test_no_value_is_in_no_text() -> None:
     assert not holds("None", None)
     assert not holds("Error: db", {"order": "5512"})
+
+
+def test_a_text_of_endless_nesting_is_a_text() -> None:
+    assert not error_shaped('{"a":' * 100_000)

@@ -37,7 +37,7 @@ def request_json(request: WireRequest) -> Json:
     """The request's JSON object; empty if its body is none."""
     try:
         body = json.loads(request.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return body if isinstance(body, dict) else {}
 

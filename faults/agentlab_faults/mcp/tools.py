@@ -109,7 +109,7 @@ def _payload(result: Any) -> Any:
     text = "\n".join(str(getattr(part, "text", "")) for part in getattr(result, "content", None) or ())
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 

@@ -55,7 +55,7 @@ def _text_failed(text: str) -> bool:
     if text[:1] in {"{", '"'}:
         try:
             return error_shaped(json.loads(text))
-        except ValueError:
+        except (ValueError, RecursionError):
             pass  # a text that only looks like JSON is read as a text
     return bool(_STARTS.match(text) or _ENDS.search(text))
 

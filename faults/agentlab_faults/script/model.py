@@ -112,7 +112,7 @@ def _alike(name: str, arguments: str) -> tuple[str, str]:
     """What two calls have in common that ask for the same."""
     try:
         return name, json.dumps(json.loads(arguments), sort_keys=True)
-    except ValueError:
+    except (ValueError, RecursionError):
         return name, arguments
 
 

@@ -91,7 +91,7 @@ def _told(content: bytes) -> Json | None:
     for text in (content, *_ends(content)):
         try:
             told = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(told, dict):
             response = told.get("response", told)

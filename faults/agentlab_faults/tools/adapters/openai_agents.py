@@ -70,7 +70,7 @@ def _accepted(body: Any, tool: str, text: str) -> dict[str, Any] | None:
     """The arguments as the model wrote them; None if the tool will not take them."""
     try:
         arguments = json.loads(text) if text else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     prepare = getattr(body, "__agents_prepare_arguments__", None)
     if prepare is not None:
