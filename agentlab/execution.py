@@ -11,7 +11,7 @@ from agentlab import telemetry
 from agentlab.bounds import Deadline, within
 from agentlab.breaker import Breaker, BreakerPolicy, Permit
 from agentlab.classify import classify
-from agentlab.effects import Effect
+from agentlab.effects import Effect, EffectState
 from agentlab.errors import BreakerOpenError, McpCallError, ToolBusyError, ToolFailedError, ToolRefusedError
 from agentlab.retry import TOOL_POLICIES, Failure, GaveUpError, call_with_retries
 from agentlab.tools import KEY, Tool
@@ -78,7 +78,7 @@ class ToolRunner:
             effect.state = "unknown"
             arguments[KEY] = effect.key
             if before != "unknown":
-                await turn.save()
+                await self._written_down(effect, before, turn)
         seconds = min(self.tool.timeout, max(deadline.remaining, 0.001))
         try:
             result = self.tool.check(await within(seconds, self.tool.call(arguments, call_id or None)))
@@ -87,6 +87,15 @@ class ToolRunner:
             raise
         await permit.succeed()
         return result
+
+    @staticmethod
+    async def _written_down(effect: Effect, before: EffectState, turn: Turn) -> None:
+        """Keep what may happen. Whoever is stopped by that has not started the tool."""
+        try:
+            await turn.save()
+        except BaseException:
+            effect.state = before
+            raise
 
     @asynccontextmanager
     async def _slot(self, deadline: Deadline) -> AsyncIterator[None]:

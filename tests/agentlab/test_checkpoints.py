@@ -218,6 +218,7 @@ def test_a_worker_that_was_taken_over_starts_no_further_write(wire: Wire, store:
 
     first, second = wire.run(takes_over())
     assert (first.status, first.resume, type(first.error).__name__) == ("failed", None, "TakenOverError")
+    assert (first.effects, first.unconfirmed) == ((), ())
     assert (second.text, second.status, len(world.calls)) == (DONE, "complete", 1)
 
 
