@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 import runpy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 from agentlab_faults.dialects.chat.reading import read
-from agentlab_faults.script import End, Plan, Say, ScriptedModel, ScriptSpec, Serving
+from agentlab_faults.script import Call, End, Plan, Say, ScriptedModel, ScriptSpec, Serving, Turn
 from agentlab_reports.schema import CellLine
 from agentlab_suites.agents import Agent as Named
 from agentlab_suites.agents import load_agent
@@ -42,15 +42,16 @@ PLANNING = {"response_format": {"type": "json_schema", "json_schema": {"name": "
 class Conversation:
     """One agent's requests to the scripted model, and what its tool does."""
 
-    def __init__(self) -> None:
-        turns = (Plan(PLAN, (("look", {"id": 7}),)), Say("Seen."))
-        self._model = ScriptedModel([ScriptSpec(turns=turns, say_failed="Not seen.")], ["Look."], seamed=["look"])
+    def __init__(
+        self, turns: Sequence[Turn] = (Plan(PLAN, (("look", {"id": 7}),)), Say("Seen.")), prompts: Sequence[str] = ("Look.",)
+    ) -> None:
+        self._model = ScriptedModel([ScriptSpec(turns=tuple(turns), say_failed="Not seen.")], prompts, seamed=["look"])
 
     def ask(self, **extra: Any) -> Serving:
         return self._model.serve(read({"model": "m", "messages": [{"role": "user", "content": "Look."}]} | extra))
 
-    def look(self, end: End) -> None:
-        self._model.tool_ended(self._model.tool_started("look", {"id": 7}), end, "a view")
+    def look(self, end: End, call_id: str | None = None) -> None:
+        self._model.tool_ended(self._model.tool_started("look", {"id": 7}, call_id), end, "a view")
 
 
 def test_a_plan_is_the_answer_to_a_request_for_its_form_however_often_it_comes() -> None:
@@ -88,6 +89,40 @@ def test_the_last_words_depend_on_what_was_carried_out() -> None:
     done.look("ok")
     failed.look("unknown")
     assert [talk.ask().content for talk in (done, failed, never)] == ["Seen.", "Not seen.", "Not seen."]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "words"),
+    [(["unknown"], ["ok"], "Seen again."), (["ok", "ok"], ["unknown"], "Not seen."), (["ok", "ok"], [], "Not seen.")],
+)
+def test_the_last_words_on_a_prompt_depend_on_its_own_plan(first: list[End], second: list[End], words: str) -> None:
+    plans = [Plan(PLAN, (("look", {"id": 7}),)) for _ in range(2)]
+    turns = (plans[0], Say("Seen."), plans[1], Say("Seen again."))
+    talk = Conversation(turns, ["Look.", "Look again."])
+    said = ""
+    past: list[dict[str, str]] = []
+    for prompt, ends in (("Look.", first), ("Look again.", second)):
+        past.append({"role": "user", "content": prompt})
+        talk.ask(messages=past, **PLANNING)
+        for end in ends:
+            talk.look(end)
+        said = talk.ask(messages=past).content or ""
+        past.append({"role": "assistant", "content": said})
+    assert said == words
+
+
+def test_what_the_model_had_called_itself_is_no_part_of_a_plan() -> None:
+    talk = Conversation((Call((("look", {"id": 7}),)), Plan(PLAN, (("look", {"id": 8}),)), Say("Seen.")))
+    (called,) = talk.ask(tools=[{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}]).tool_calls
+    talk.look("ok", called.id)
+    function = {"name": called.name, "arguments": called.arguments}
+    past = [
+        {"role": "user", "content": "Look."},
+        {"role": "assistant", "content": None, "tool_calls": [{"id": called.id, "type": "function", "function": function}]},
+        {"role": "tool", "tool_call_id": called.id, "content": "a view"},
+    ]
+    talk.look("unknown")
+    assert talk.ask(messages=past).content == "Not seen."
 
 
 def onboarding(api: Api, *, stream: bool) -> Callable[[], Agent]:

@@ -59,6 +59,8 @@ class Lineage:
         self._slot_of: dict[str, Slot] = {}
         self._plan_calls: dict[str, int] = {}
         """The turn of each plan that was made as a tool's call."""
+        self._planned_after: dict[int, int] = {}
+        """By prompt: how many tools had run when its first plan was made."""
         self._served: set[Slot] = set()
         self._seen: Results = {}
         self._starts: dict[tuple[int, Signature], _Place] = {}
@@ -168,6 +170,7 @@ class Lineage:
             form = plan_form(plan.form, asked, self._scripted)
             if form is None or (form.tool is not None and turn in taken):
                 continue
+            self._planned_after.setdefault(segment, self._seam.runs)
             serving = self._formed(form, asked, serial, turn, "plan")
             self._plan_calls.update(dict.fromkeys(serving.ids, turn))
             return serving
@@ -177,10 +180,10 @@ class Lineage:
         return ((turn, step) for turn in self._segments[segment] if isinstance(step := self._spec.turns[turn], Plan))
 
     def _carried_out(self, place: _Place) -> bool:
-        """Whether the agent has made all calls of its plans up to here, and each went well. What it did is seen at the tool seam."""
-        planned = Counter(name for segment in range(place.segment + 1) for _, plan in self._plans(segment) for name, _ in plan.calls)
-        here = {name for _, plan in self._plans(place.segment) for name, _ in plan.calls}
-        return all(self._seam.worked(name, self._failed) >= planned[name] for name in here)
+        """Whether the agent has made all calls of its plans for this prompt, and each went well. What it did is seen at the tool seam."""
+        planned = Counter(name for _, plan in self._plans(place.segment) for name, _ in plan.calls)
+        after = self._planned_after.get(place.segment, 0)
+        return all(self._seam.worked(name, self._failed, after) >= times for name, times in planned.items())
 
     def _given_up(self, results: Results, slot: Slot) -> bool:
         """The call ran and failed, or was refused by the agent, once more often than it may be called again. Lost calls never count."""

@@ -80,9 +80,16 @@ class Seam:
         """Whether an execution is tied to this call."""
         return call_id in self._of
 
-    def worked(self, tool: str, failed: FailureTest) -> int:
-        """How many executions of a tool ended well."""
-        return sum(execution.tool == tool and _ran_well(execution, None, failed) == "done" for execution in self._all)
+    @property
+    def runs(self) -> int:
+        """How many executions there have been."""
+        return len(self._all)
+
+    def worked(self, tool: str, failed: FailureTest, after: int) -> int:
+        """How many executions of a tool ended well, of those behind the first `after` that the model did not call."""
+        called = set(self._of.values())
+        own = (execution for execution in self._all[after:] if execution.tool == tool and execution not in called)
+        return sum(_ran_well(execution, None, failed) == "done" for execution in own)
 
     def claim(self, call_ids: Iterable[str]) -> None:
         """Tie loose executions to these calls: those with equal arguments first, then with these and more, then any of the tool."""
