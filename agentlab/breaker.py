@@ -146,10 +146,10 @@ class Breaker:
         return known
 
     async def _ended(self, permit: Permit, wish: Literal["succeed", "fail", "release"]) -> None:
-        known = await self._ask(wish, permit)
         probe = self._probe is permit
         if probe:
-            self._probe = None
+            self._probe = None  # before anything is awaited: a caller that goes away meanwhile leaves no probe behind
+        known = await self._ask(wish, permit)
         if known is not None:
             return
         if wish == "succeed":

