@@ -57,6 +57,6 @@ def _with_turns(scenario: Scenario, takes: Sequence[Take]) -> Scenario:
 def _arguments(text: str) -> dict[str, Any]:
     try:
         parsed = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return parsed if isinstance(parsed, dict) else {}

@@ -119,6 +119,15 @@ def test_the_cassette_counts_in_the_suites_hash(folder: Path) -> None:
     assert load_suite(folder / "where.suite.yaml").digest != before
 
 
+def test_recorded_arguments_of_endless_nesting_are_none(folder: Path) -> None:
+    nested = {"id": "call_1", "type": "function", "function": {"name": "lookup_order", "arguments": '{"a":' * 100_000}}
+    first, _, last = (folder / "order.jsonl").read_text().splitlines()
+    broken = take([{"role": "user", "content": "Where is order 5512?"}], {"content": None, "tool_calls": [nested]}, "tool_calls")
+    (folder / "order.jsonl").write_text("\n".join([first, broken, last]))
+    [turn] = load_suite(folder / "where.suite.yaml").suite.scenarios["where"].script
+    assert turn.calls == (("lookup_order", {}),)
+
+
 def test_mistakes_are_one_sentence_with_their_line(folder: Path) -> None:
     assert ":10: There is no such cassette; record one with" in refused(folder, "order.jsonl", "other.jsonl")
     assert ":10: '../order.jsonl' lies outside the suite's folder" in refused(folder, "order.jsonl", "../order.jsonl")
