@@ -49,6 +49,7 @@ def otlp() -> Callable[[], None]:
     gRPC `otlp-grpc` (ImportError names it). Raises RuntimeError if the process has a tracer provider already, ValueError for another
     protocol.
     """
+    _refuse_second()
     spans, samples, records = _exporter("TRACES"), _exporter("METRICS"), _exporter("LOGS")
     from opentelemetry import _logs, metrics, trace  # noqa: PLC0415  # the SDK is loaded only by those who want it
     from opentelemetry.sdk._logs import LoggerProvider  # noqa: PLC0415  # the same
@@ -58,7 +59,6 @@ def otlp() -> Callable[[], None]:
     from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415  # the same
     from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415  # the same
 
-    _refuse_second()
     tracing, logging = TracerProvider(), LoggerProvider()
     tracing.add_span_processor(BatchSpanProcessor(spans))
     logging.add_log_record_processor(BatchLogRecordProcessor(records))

@@ -331,7 +331,8 @@ def test_redis_needs_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
 class Slow:
     """Shared state whose answers to anything but `admit` come too late."""
 
-    async def ask(self, _name: str, _policy: BreakerPolicy, wish: Wish, _token: str, _seconds: float) -> Known | None:
+    async def ask(self, name: str, policy: BreakerPolicy, wish: Wish, token: str, seconds: float) -> Known | None:
+        del name, policy, token, seconds
         if wish != "admit":
             await asyncio.sleep(1e6)
         return Known(admitted=True, state="half_open", seconds=0.0, failures=0, successes=0)
