@@ -263,7 +263,8 @@ class Agent:
         turn.withdrawn = {name: why for name, why in progress.withdrawn.items() if name in self._toolbox.broken}
         turn.failed = dict(progress.failed)
         turn.used, turn.succeeded, turn.questioned = set(progress.used), set(progress.succeeded), set(progress.questioned)
-        turn.observed, turn.decisions = dict(progress.observed), dict(progress.decisions)
+        turn.observed = {call_id: found for call_id, found in progress.observed.items() if not found.again}
+        turn.decisions = dict(progress.decisions)
         turn.plan = progress.plan
         turn.history.reopen(progress.again, NOT_MADE)
         turn.seen = Counter()

@@ -118,6 +118,17 @@ def test_a_write_that_was_withheld_before_other_calls_is_up_to_the_model_when_th
     assert (told[1:], reply.status, len(bank.keys)) == ([NOT_MADE, "3 %"], "complete", 2)
 
 
+def test_a_write_that_was_withheld_beside_a_call_that_waits_for_approval_is_made_with_it(wire: Wire) -> None:
+    store, bank = paid(wire)
+    other = Agent("payer", instructions="", models=[MODEL], tools=[bank.pay(), open_safe], checkpoints=store, conversation="c1")
+    wire.primary(call(("pay", {"amount": 7}), ("open_safe", {"number": 1}), ids=("call_a", "call_b")), say("Done."))
+    [paused] = ask(wire, other, "Pay 7 and look into safe 1")
+    assert (paused.status, len(bank.keys)) == ("paused", 1)
+    store.away = False
+    [reply] = wire.run(approved(other, paused))
+    assert (reply.status, reply.missing, len(bank.keys)) == ("complete", (), 2)
+
+
 class Tills:
     """Payments without a key, each of them one more."""
 
