@@ -103,8 +103,8 @@ class Scrubber:
         if self._pattern is None:
             known = sorted(self._values, key=len, reverse=True)
             self._pattern = re.compile("|".join(map(re.escape, known)) if known else r"(?!)")
-        text = _SAID.sub(lambda found: found[1] + MASK, self._pattern.sub(MASK, text))
-        return FORMS.sub(MASK, text)
+        text = FORMS.sub(MASK, self._pattern.sub(MASK, text))  # before the next: a name takes one word, which may be a form's beginning
+        return _SAID.sub(lambda found: found[1] + MASK, text)
 
     def value(self, value: Any) -> Any:
         """JSON's values without secrets: under their names, in texts, and in texts that hold JSON (a tool's arguments)."""

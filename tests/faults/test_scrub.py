@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from agentlab_faults.scrub import FORMS, MASK
+from agentlab_faults.scrub import FORMS, MASK, Scrubber
 
 BEGIN, END = "-----BEGIN RSA PRIVATE KEY-----", "-----END RSA PRIVATE KEY-----"
 
@@ -25,6 +25,13 @@ BEGIN, END = "-----BEGIN RSA PRIVATE KEY-----", "-----END RSA PRIVATE KEY-----"
 )
 def test_a_secret_is_masked_to_its_end(text: str, clean: str) -> None:
     assert FORMS.sub(MASK, text) == clean
+
+
+@pytest.mark.parametrize("named", [f"secret: {BEGIN}\nMIIEabc\n{END}", "token = Bearer abcdef123456", "password: first.last"])
+def test_the_name_of_a_secret_does_not_hide_its_form(named: str) -> None:
+    clean = Scrubber().text(named)
+    assert MASK in clean
+    assert not any(word in clean for word in ("MIIEabc", "abcdef", "first", "last"))
 
 
 @pytest.mark.parametrize("piece", ["eyJ-", BEGIN, f"{BEGIN}-----END ", "://a:", "sk-", "Bearer "])
