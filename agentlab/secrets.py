@@ -10,7 +10,8 @@ __all__ = ["HIDDEN", "hide_secrets"]
 HIDDEN = "[secret]"
 _NAMES = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)(?:_|$)", re.IGNORECASE)
 _FORMS = re.compile(
-    r"\b(?=[Aeghprsx])(?:(?:sk|rk|pk)-[A-Za-z0-9_\-]{12,}|AIza[A-Za-z0-9_\-]{20,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}"
+    r"\b(?=[Aeghprsxy])(?:(?:sk|rk|pk)-[A-Za-z0-9_\-]{12,}|AIza[A-Za-z0-9_\-]{20,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}"
+    r"|(?:sk|rk)_(?:live|test)_[A-Za-z0-9]{12,}|glpat-[A-Za-z0-9_\-]{16,}|ya29\.[A-Za-z0-9_\-]{12,}"
     r"|(?:gsk|hf)_[A-Za-z0-9]{20,}|xox[abprs]-[A-Za-z0-9-]{10,}|A(?:KI|SI)A[A-Z0-9]{12,}"
     r"|eyJ(?:(?<!-eyJ)[A-Za-z0-9_\-]{8,}+|[A-Za-z0-9_\-]{8,500}+)\.[A-Za-z0-9_\-]{8,}+\.[A-Za-z0-9_\-]+)"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"

@@ -29,16 +29,20 @@ _OF_KEYS: Final = frozenset({
 """Words that make a `key` a secret, rather than a name of something."""
 _PARTS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 FORMS: Final = re.compile(
-    r"\b(?=[Aeghprsx])(?:(?:sk|rk|pk)-[A-Za-z0-9_\-]{12,}"
+    r"\b(?=[Aeghprsxy])(?:(?:sk|rk|pk)-[A-Za-z0-9_\-]{12,}"
     r"|AIza[A-Za-z0-9_\-]{20,}"
     r"|gh[pousr]_[A-Za-z0-9]{20,}"
     r"|github_pat_[A-Za-z0-9_]{20,}"
     r"|(?:gsk|hf)_[A-Za-z0-9]{20,}"
+    r"|(?:sk|rk)_(?:live|test)_[A-Za-z0-9]{12,}"
+    r"|glpat-[A-Za-z0-9_\-]{16,}"
+    r"|ya29\.[A-Za-z0-9_\-]{12,}"
     r"|xox[abprs]-[A-Za-z0-9-]{10,}"
     r"|A(?:KI|SI)A[A-Z0-9]{12,}"
     r"|eyJ(?:(?<!-eyJ)[A-Za-z0-9_\-]{8,}+|[A-Za-z0-9_\-]{8,500}+)\.[A-Za-z0-9_\-]{8,}+\.[A-Za-z0-9_\-]+)"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
     r"(?:(?:(?!-----BEGIN).)*?-----END [A-Z ]*PRIVATE KEY-----|(?:[A-Za-z0-9+/=\s]|\\[nr])*)"
+    r"|(?:(?<=uthorization: Basic )|(?<=uthorization\": \"Basic ))[A-Za-z0-9+/=]{6,}"
     r"|(?<=[Bb]earer )[A-Za-z0-9._~+/=\-]{6,}"
     r"|(?<=://)[^/\s:]*:[^/\s]+(?=@)",
     re.DOTALL,

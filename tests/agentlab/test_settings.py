@@ -266,3 +266,4 @@ def test_no_bound_is_switched_off_by_a_number_that_is_none(value: str) -> None:
 def test_a_key_in_the_place_of_a_user_is_hidden() -> None:
     assert hide_secrets("https://only-a-token@host/v1") == "https://[secret]@host/v1"
     assert hide_secrets("redis://:p@ss@host/0") == "redis://[secret]@host/0"
+    assert hide_secrets("sk_live_0123456789abcdef, glpat-0123456789abcdef") == "[secret], [secret]"

@@ -20,6 +20,9 @@ BEGIN, END = "-----BEGIN RSA PRIVATE KEY-----", "-----END RSA PRIVATE KEY-----"
         (f"{BEGIN}\nProc-Type: 4,ENCRYPTED\n\nMIIEabc\n{END}", "[secret]"),
         (f"no key: {BEGIN} MIIEabc MIIEdef ...", "no key: [secret]..."),
         (rf"'{BEGIN}\nMIIEabc\nMIIEd' is bad", "'[secret]' is bad"),
+        ("sk_live_0123456789abcdef, glpat-0123456789abcdef, ya29.0123456789abcdef", "[secret], [secret], [secret]"),
+        ("Authorization: Basic dXNlcjpwYXNz", "Authorization: Basic [secret]"),
+        ('{"authorization": "Basic dXNlcjpwYXNz"}', '{"authorization": "Basic [secret]"}'),
         ("token-eyJhbGciOiJI.eyJzdWIiOiIx.c2ln", "token-[secret]"),
     ],
 )
