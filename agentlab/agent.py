@@ -19,7 +19,7 @@ from agentlab.cache import ResponseCache
 from agentlab.chain import ModelChain
 from agentlab.checkpoint import Progress, progress_of
 from agentlab.conversation import CUT, Conversation
-from agentlab.ending import BY_A_MODEL, Ending, ending_of, taken_over
+from agentlab.ending import BY_A_MODEL, Ending, ending_of, not_begun, taken_over
 from agentlab.errors import PausedError, PlanRejectedError, ResumeRefusedError, RunStoppedError, TakenOverError
 from agentlab.evaluation import Evaluation, Evaluator, Run
 from agentlab.events import Listener, StreamEvent, told
@@ -157,7 +157,10 @@ class Agent:
         async with self._one_at_a_time:
             turn = self._turn(text)
             turn.listener = listener
-            await self._talk.begin(text, turn)
+            try:
+                await self._talk.begin(text, turn)
+            except TakenOverError as error:
+                return Ending(turn, not_begun(), "failed", error).reply(self._output)
             return await self._answer(turn)
 
     def new_conversation(self, conversation: str | None = None, *, tenant: str | None = None) -> Agent:

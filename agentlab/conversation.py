@@ -22,6 +22,8 @@ __all__ = ["CUT", "Conversation"]
 CUT: Final = '{"error": "The run ended before this call gave a result; it may have gone through all the same."}'
 IDS: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 HANDLE: Final = re.compile(rf"({IDS.pattern})\.(\d{{1,9}})\.(\d{{1,9}})")
+BEGINNINGS: Final = 5
+"""How often a turn is begun while other workers begin theirs in the same conversation."""
 USED: Final = "This handle names no unfinished turn; only the last turn can be resumed, and only once."
 
 
@@ -60,17 +62,20 @@ class Conversation:
         self._unfinished: _Unfinished | None = None
 
     async def begin(self, text: str, turn: Turn) -> None:
-        """A user's turn begins: its text joins the history."""
+        """A user's turn begins: its text joins the history. Raises TakenOverError if other workers are quicker again and again."""
         self._unfinished = None
-        await self._look(turn)
-        stood_at = len(self.history)
-        try:
-            await self._begun(text, turn)
-        except TakenOverError:  # another worker has answered turns meanwhile
-            self.history.rollback(stood_at)
-            self._known, self.effects.past_known, self._apart = False, False, min(self._apart, stood_at)
+        for left in reversed(range(BEGINNINGS)):
             await self._look(turn)
-            await self._begun(text, turn)
+            stood_at = len(self.history)
+            try:
+                await self._begun(text, turn)
+            except TakenOverError:  # another worker has answered turns meanwhile
+                self.history.rollback(stood_at)
+                self._known, self.effects.past_known, self._apart = False, False, min(self._apart, stood_at)
+                if not left:
+                    raise
+            else:
+                return
 
     async def claim(self, handle: str, deadline: Deadline) -> Progress:
         """The unfinished turn that the handle names, and it is not named any more. Raises ResumeRefusedError."""

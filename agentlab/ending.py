@@ -13,9 +13,10 @@ from agentlab.result import LayerName, Reply, Status
 from agentlab.structured import Structured
 from agentlab.turn import Turn
 
-__all__ = ["BY_A_MODEL", "Ending", "ending_of", "taken_over"]
+__all__ = ["BY_A_MODEL", "Ending", "ending_of", "not_begun", "taken_over"]
 
 STOPPED = "I stopped here: another worker has taken this conversation over, and its answer is given there."
+BUSY = "I did not begin: this conversation goes on elsewhere at this very moment. Please say it again."
 BY_A_MODEL: frozenset[LayerName] = frozenset({"full", "reduced"})
 BOUND_STATUS: dict[str, Status] = {
     "seconds": "timeout", "steps": "max_steps_exceeded", "tokens": "budget_exceeded", "money": "budget_exceeded",
@@ -61,6 +62,11 @@ def ending_of(turn: Turn, given: Given | None, stopped: RunStoppedError | None, 
     """How the turn ended, with what the pipeline gave or what stopped it. `degrade`: there are lower layers."""
     status = _status(turn, given, stopped, degrade=degrade)
     return Ending(turn, given or _unfinished(turn, stopped), status, stopped or turn.problem or _failure(turn))
+
+
+def not_begun() -> Given:
+    """What is said when other workers would not let the turn begin."""
+    return Given(BUSY, "", "full", 0.0)
 
 
 def taken_over() -> Given:

@@ -9,9 +9,11 @@ import pytest
 
 from agentlab import Model, Reply, ResumeRefusedError, Tool, tool
 from agentlab.agent import NOT_MADE, Agent
+from agentlab.ending import BUSY, STOPPED
 from agentlab.history import History, StoredCall
 from agentlab.models import Request
 from agentlab.providers.google import Google
+from agentlab.stores import Stored
 
 from .conftest import Wire, call, say
 from .test_checkpoints import World, crash
@@ -195,3 +197,28 @@ def test_results_stand_in_the_order_of_their_calls_where_those_have_no_ids() -> 
     model = Model(name="gemini-3-flash", api="google")
     contents = Google(model).body(Request(messages=history.request("")), 100)["contents"]
     assert [part["function_response"]["response"]["output"] for part in contents[-1]["parts"]] == ["a seen", "b seen"]
+
+
+class Far(Flaky):
+    """A store that takes a while."""
+
+    async def load(self, key: str) -> Stored | None:
+        await asyncio.sleep(0.05)
+        return await super().load(key)
+
+    async def save(self, key: str, value: str, *, expected: int) -> int:
+        await asyncio.sleep(0.05)
+        return await super().save(key, value, expected=expected)
+
+
+@pytest.mark.parametrize("number", [2, 3, 9])
+def test_workers_that_take_one_conversation_up_at_once_all_reply(wire: Wire, number: int) -> None:
+    store = Far()
+    wire.primary(say("Hello."))
+
+    async def all_at_once(number: int) -> list[Reply]:
+        return await asyncio.gather(*(worker(store)("Hi") for _ in range(number)))
+
+    replies = wire.run(all_at_once(number))
+    assert {(reply.status, reply.text) for reply in replies} <= {("complete", "Hello."), ("failed", STOPPED), ("failed", BUSY)}
+    assert ("complete", "Hello.") in {(reply.status, reply.text) for reply in replies}
