@@ -2,6 +2,10 @@
 # Set-up happens once: a stamp file in .venv is newer than pyproject.toml and constraints.txt.
 
 .SHELLFLAGS := -eu -c
+# Lint and each type checker side by side.
+MAKEFLAGS += --jobs=2
+# Hundreds of the tests' processes import the same SDKs: each would compile them anew.
+unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -12,7 +16,7 @@ CHROMIUM := $(or $(AGENTLAB_CHROMIUM),$(shell command -v chromium || command -v 
 PROMTOOL := $(or $(AGENTLAB_PROMTOOL),$(shell command -v promtool))
 PYTEST_FLAGS ?= -n auto
 
-.PHONY: help demo test test-full lint types bench constraints picture browser promtool clean
+.PHONY: help demo test test-full lint types mypy pyright bench constraints picture browser promtool clean
 
 help:  ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -31,9 +35,13 @@ lint: $(VENV)/.ready-dev  ## ruff: rules and format
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 
-types: $(VENV)/.ready-dev  ## mypy --strict and pyright
+types: mypy pyright  ## mypy --strict and pyright
+
+mypy: $(VENV)/.ready-dev
 	$(BIN)/mypy
 	$(BIN)/mypy tests/typing/api.py
+
+pyright: $(VENV)/.ready-dev
 	$(BIN)/pyright
 
 bench: $(VENV)/.ready-dev  ## Measure and write benchmarks/RESULTS.md
@@ -53,7 +61,7 @@ browser:
 	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; } >/dev/null; \
 	else echo "No Chromium found: install it, or name one in AGENTLAB_CHROMIUM; the browser test needs it." >&2; exit 1; fi
 
-promtool:
+promtool: | browser
 	@if [ -n "$(PROMTOOL)" ]; then :; \
 	elif [ "$$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then \
 	  echo "Installing Prometheus for the test of the alerts (its server is not started) ..."; \

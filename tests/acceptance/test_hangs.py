@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-PATIENCE = "[pytest]\naddopts = -p no:cacheprovider -p no:randomly -p no:asyncio -p no:langsmith_plugin\nagentlab_watchdog = 1\n"
+PATIENCE = "[pytest]\naddopts = -p no:cacheprovider -p no:randomly -p no:asyncio -p no:langsmith_plugin\nagentlab_watchdog = 3\n"
 
 
 def test_an_agent_that_spins_hangs_its_cell_and_the_rest_run(project: Any) -> None:
     project.write("pytest.ini", PATIENCE)
     project.suite("http_500")
-    done = project.run("agentlab.cli", "test", "shop.suite.yaml", "--agent", "agents.py:spins")
+    done = project.run("agentlab.cli", "test", "shop.suite.yaml", "--agent", "agents.py:spins", "--shapes", "one")
     outcomes = project.outcomes()
-    assert outcomes["refund_order[openai.chat.2-http_500-x3]"] == "hang", done.stdout + done.stderr
-    assert outcomes["refund_order[openai.chat.3-http_500]"] == "success"
+    assert outcomes == {
+        "refund_order[control]": "success",
+        "refund_order[openai.chat.1-http_500]": "success",
+        "refund_order[openai.chat.2-http_500-x3]": "hang",
+        "refund_order[openai.chat.3-http_500-always]": "hang",
+    }, done.stdout + done.stderr
     assert done.returncode == 1
 
 
