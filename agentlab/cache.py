@@ -147,7 +147,7 @@ class ResponseCache:
         if not entries:
             return None
         try:
-            asked = await within(min(seconds, SECONDS), self._vector(question, entries))
+            asked = await within(min(seconds, SECONDS), _vector(self._embed, question, entries))
         except Exception:  # noqa: BLE001  # whatever a provider's client raises, words are left to go by; telemetry says so
             self._went_away()
             return None
@@ -162,15 +162,6 @@ class ResponseCache:
         if best is None or alike[best] <= self.threshold:
             return None
         return CachedAnswer(best, entries[best].answer, alike[best])
-
-    async def _vector(self, question: str, entries: Mapping[str, _Entry]) -> Sequence[float]:
-        """The question's vector; entries without one get theirs by the way."""
-        assert self._embed is not None  # noqa: S101  # `find` has looked
-        new = [known for known, entry in entries.items() if entry.vector is None][-BATCH:]
-        asked, *vectors = await self._embed([question, *new])
-        for known, vector in zip(new, vectors, strict=True):
-            entries[known].vector = unit(vector)
-        return unit(asked)
 
     def _is_away(self) -> bool:
         return self._away_until is not None and time.monotonic() < self._away_until
@@ -192,3 +183,12 @@ class _Entry:
 
     answer: str
     vector: array[float] | None = None
+
+
+async def _vector(embed: Embed, question: str, entries: Mapping[str, _Entry]) -> Sequence[float]:
+    """The question's vector; entries without one get theirs by the way."""
+    new = [known for known, entry in entries.items() if entry.vector is None][-BATCH:]
+    asked, *vectors = await embed([question, *new])
+    for known, vector in zip(new, vectors, strict=True):
+        entries[known].vector = unit(vector)
+    return unit(asked)
