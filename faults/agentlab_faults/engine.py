@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from agentlab_faults import breakers, intercept, mcp, stores
 from agentlab_faults.journal import BreakerChanged, Replied, TurnBegan
 from agentlab_faults.mcp.http import Gateway
+from agentlab_faults.placeholders import placeholder_keys
 from agentlab_faults.played import Clean, Conversation, Ending, Played, PlayedRun, Setup
 from agentlab_faults.provider import Provider
 from agentlab_faults.run import LabFailure, LimitPassed, Run
@@ -31,9 +31,6 @@ _ENDINGS: dict[type[BaseException], Ending] = {
     LimitPassed: "stopped",
     LabFailure: "lab",
 }
-_KEYS = (("OPENAI_API_KEY",), ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"), ("GEMINI_API_KEY", "GOOGLE_API_KEY"))
-"""Where each SDK looks for its key; the first name gets one if none of them has any."""
-_NO_KEY = "sk-agentlab-scripted-provider"
 
 
 class _Talk:
@@ -84,18 +81,6 @@ class _Talk:
                 one.ended = self._run.now()
 
 
-@contextlib.contextmanager
-def _placeholder_keys() -> Iterator[None]:
-    """SDKs refuse to start without a key; the scripted provider takes any."""
-    missing = [names[0] for names in _KEYS if not any(os.environ.get(name) for name in names)]
-    os.environ.update(dict.fromkeys(missing, _NO_KEY))
-    try:
-        yield
-    finally:
-        for name in missing:
-            os.environ.pop(name, None)
-
-
 def play(
     conversation: Conversation,
     setup: Setup,
@@ -122,7 +107,7 @@ def play(
     provider = Provider(run, Gateway(board))
     talk = _Talk(run, simulation)
     with (
-        _placeholder_keys(),
+        placeholder_keys(),
         intercept.armed(provider, mocks=setup.mocks, allow_hosts=setup.allow_hosts) as watch,
         hub.executing(workshop),
         mcp.watching(board),

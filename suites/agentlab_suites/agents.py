@@ -20,6 +20,7 @@ from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 from agentlab_faults.outside import Outside
+from agentlab_faults.placeholders import placeholder_keys
 from agentlab_faults.played import Conversation, Talk
 
 from agentlab_suites import frameworks
@@ -164,7 +165,8 @@ def load_agent(name: str | OutsideKeys, *, folder: Path | None = None, suite_fol
     is_file = place.endswith(".py") or place.startswith(".") or "/" in place or "\\" in place
     if not trusted and not is_file:
         _refuse_pythons_own(name, place)
-    module = _file_module(name, place, bases, trusted) if is_file else _module(name, place, bases[0])
+    with placeholder_keys():  # many agents, and their clients, are made where their module is imported
+        module = _file_module(name, place, bases, trusted) if is_file else _module(name, place, bases[0])
     target: Any = module
     for part in attribute.split("."):
         if not hasattr(target, part):

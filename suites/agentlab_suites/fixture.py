@@ -15,16 +15,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
 import pytest
 from agentlab_faults.catalogue import schedule_name, select
 from agentlab_faults.engine import play
-from agentlab_faults.fault import Fault, Shape
+from agentlab_faults.fault import Fault, Row, Shape
 from agentlab_faults.played import Played, Setup, Struck
-from agentlab_faults.points import CHUNK
+from agentlab_faults.points import CHUNK, Point
 from agentlab_faults.run import Run
 from agentlab_faults.schedule import FAULT_FREE, Injection, Schedule
 from agentlab_faults.script import Say, ScriptSpec
@@ -44,6 +44,7 @@ Script = str | Sequence[dict[str, Any]]
 _PARAM = "agentlab_schedule"
 _DEFAULT_POINT = "openai.chat.1"
 _NOT_FIRED = "{name} did not fire: the code never came to that call. Reached: {reached}."
+_NOT_FITTING = "{name} did not fire: the code came to that call, but {why}; `agentlab faults show {fault}` says where it acts."
 
 _UNCHANGED = "{name} struck, but changed nothing that the code could see."
 
@@ -132,14 +133,14 @@ class Chaos:
                 try:
                     yield run
                 except Exception:
-                    self._left = self._left or (run.problems[0] if run.problems else _missed(schedule, run.strikes, list(run.points)))
+                    self._left = self._left or (run.problems[0] if run.problems else _missed(schedule, run.strikes, run.points.values()))
                     raise
         finally:
             for hooked in hooks:
                 hooked.undo()
         if run.problems:
             pytest.fail(run.problems[0], pytrace=False)
-        _demand(schedule, run.strikes, list(run.points))
+        _demand(schedule, run.strikes, run.points.values())
 
     def run(
         self,
@@ -213,25 +214,38 @@ def _answer_of(played: Played, schedule: Schedule) -> Any:
         pytest.fail(
             f"The agent did not end ({played.ending}) in {played.seconds:g} virtual seconds. {played.detail}".strip(), pytrace=False
         )
-    _demand(schedule, played.strikes, [point.name for point in played.points])
+    _demand(schedule, played.strikes, played.points)
     if played.error is not None:
         raise played.error
     return played.replies[-1] if played.replies else None
 
 
-def _demand(schedule: Schedule, strikes: Sequence[Struck], reached: Sequence[str]) -> None:
+def _demand(schedule: Schedule, strikes: Sequence[Struck], reached: Iterable[Point]) -> None:
     missed = _missed(schedule, strikes, reached)
     if missed:
         pytest.fail(missed, pytrace=False)
 
 
-def _missed(schedule: Schedule, strikes: Sequence[Struck], reached: Sequence[str]) -> str:
+def _missed(schedule: Schedule, strikes: Sequence[Struck], reached: Iterable[Point]) -> str:
     """Why the schedule proves nothing of the code; empty if the code could see it, or if there is nothing in it."""
     if not schedule.injections or any(strike.changed for strike in strikes):
         return ""
     if strikes:
         return _UNCHANGED.format(name=schedule.name)
-    return _NOT_FIRED.format(name=schedule.name, reached=", ".join(reached) or "no call at all")
+    points = {point.name: point for point in reached}
+    for injection in schedule.injections:
+        point = points.get((injection.at or "").partition(CHUNK)[0])
+        if point is not None:
+            return _NOT_FITTING.format(name=schedule.name, why=_why_not(injection.fault.row, point), fault=injection.fault.row.id)
+    return _NOT_FIRED.format(name=schedule.name, reached=", ".join(points) or "no call at all")
+
+
+def _why_not(row: Row, point: Point) -> str:
+    if row.streamed == "only" and not point.streamed:
+        return "it was not streamed, and the fault breaks streams"
+    if row.streamed == "no" and point.streamed:
+        return "it was streamed, and the fault breaks answers in one piece"
+    return "the fault finds nothing in it to break"
 
 
 def _loop_is_running() -> bool:

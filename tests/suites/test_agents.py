@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -259,3 +260,13 @@ def test_an_answer_is_read_while_the_agent_runs_so_that_its_failure_is_the_agent
     with pytest.raises(ValueError, match="no text yet"):
         conversation(Agent.of(lambda _text: Unreadable()), ["hello"], read_reply)(talk)
     assert talk.said == ["> hello"]
+
+
+def test_an_agent_that_is_made_where_it_is_imported_needs_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "made_at_import.py").write_text(
+        "import openai\nclient = openai.OpenAI()\n\n\ndef ask(text):\n    return text\n"
+    )
+    assert load_agent("made_at_import.py:ask", folder=tmp_path).target("hello") == "hello"
+    assert "OPENAI_API_KEY" not in os.environ

@@ -236,3 +236,21 @@ def test_a_wait_without_end_cannot_be_hurried() -> None:
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+def streaming_agent(text: str) -> str:
+    events = client().chat.completions.create(model="gpt-4o-mini", messages=[{"role": "user", "content": text}], stream=True)
+    return "".join(event.choices[0].delta.content or "" for event in events)
+
+
+@pytest.mark.parametrize(
+    ("played", "fault", "why"),
+    [
+        (streaming_agent, "body_html_200", "it was streamed, and the fault breaks answers in one piece"),
+        (agent, "stream_html_200", "it was not streamed, and the fault breaks streams"),
+        (agent, "tool_args_empty", "the fault finds nothing in it to break"),
+    ],
+)
+def test_a_fault_that_does_not_fit_the_call_says_so(chaos: Chaos, played: Any, fault: str, why: str) -> None:
+    with pytest.raises(pytest.fail.Exception, match=f"the code came to that call, but {why}; `agentlab faults show {fault}`"):
+        chaos.run(played, "hello", fault=fault)

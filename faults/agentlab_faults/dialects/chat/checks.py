@@ -7,7 +7,7 @@ from typing import Any
 
 from agentlab_faults.dialects.chat.history import check_messages
 from agentlab_faults.dialects.chat.offers import check_response_format, check_tool_choice, check_tools
-from agentlab_faults.dialects.chat.refused import Refused, below_minimum, invalid_type, missing, optional, unknown
+from agentlab_faults.dialects.chat.refused import Refused, below_minimum, check_known, invalid_type, missing, optional
 
 __all__ = ["check"]
 
@@ -30,16 +30,14 @@ _KINDS: Mapping[type, tuple[str, ...]] = {
 }
 
 
-def check(body: Mapping[str, Any], *, deployed: bool = False) -> None:
-    """Raises Refused with the provider's first complaint about the request's body. Only a body to a deployment may name no model."""
+def check(body: Mapping[str, Any], *, deployed: bool = False, compatible: bool = False) -> None:
+    """Raises Refused with the provider's first complaint about the request's body (`Checking`)."""
     if not body.get("model") and not deployed:
         raise Refused("you must provide a model parameter")
     optional(body, "model", "model", str)
     if "messages" not in body:
         raise missing("messages")
-    for name in body:
-        if name not in _PARAMETERS:
-            raise unknown(name)
+    check_known(body, _PARAMETERS, compatible=compatible)
     check_messages(body["messages"])
     check_tools(body)
     check_tool_choice(body)

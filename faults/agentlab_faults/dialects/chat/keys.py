@@ -1,15 +1,18 @@
 """How OpenAI refuses an API key that cannot be one (`dialects.credentials`), or a header that is missing, blank or not `Bearer KEY`.
 
-Azure takes its key in the header `api-key`, or a token as Bearer.
+Azure takes its key in the header `api-key`, or a token as Bearer. And whose API a request goes to: OpenAI's own, or one that is
+compatible with it.
 """
 
 from __future__ import annotations
+
+import re
 
 from agentlab_faults.dialects.chat.refused import Refused
 from agentlab_faults.dialects.credentials import bearer, is_unset, possible
 from agentlab_faults.exchange import WireRequest
 
-__all__ = ["check_key", "is_deployment"]
+__all__ = ["check_key", "is_compatible", "is_deployment"]
 
 _NO_KEY = (
     "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth (i.e. Authorization: "
@@ -22,9 +25,23 @@ _AZURE = (
 )
 
 
+_OPENAIS_HOST = re.compile(r"([\w-]+\.)*(openai\.com|azure\.(com|us|cn))")
+_OPENAIS_MODEL = re.compile(r"(openai/|ft:)?(gpt-(?!oss)|o\d|chatgpt-|codex-|computer-use-|text-embedding-)")
+
+
 def is_deployment(request: WireRequest) -> bool:
     """Whether the request goes to a deployment of Azure, whose path names the model."""
     return "/deployments/" in request.path
+
+
+def is_compatible(request: WireRequest, model: str) -> bool:
+    """Whether it goes to somebody else's API in OpenAI's form (vLLM, OpenRouter, DeepSeek, a gateway), which takes more parameters.
+
+    On a socket of the lab's own the host says nothing, and the model's name decides.
+    """
+    if request.library == "socket":
+        return not _OPENAIS_MODEL.match(model)
+    return not _OPENAIS_HOST.fullmatch(request.host)
 
 
 def check_key(request: WireRequest) -> None:

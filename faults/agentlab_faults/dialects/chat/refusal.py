@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from agentlab_faults.dialects.bodies import plain_object
 from agentlab_faults.dialects.chat.checks import check
-from agentlab_faults.dialects.chat.keys import check_key, is_deployment
+from agentlab_faults.dialects.chat.keys import check_key, is_compatible, is_deployment
 from agentlab_faults.dialects.chat.refused import Refused
 from agentlab_faults.exchange import Exchange, WireRequest
 from agentlab_faults.script.spec import ScriptMissing
@@ -24,8 +24,11 @@ __all__ = ["Checking", "headers", "refuse", "refused_by"]
 class Checking(Protocol):
     """Checks a request's body."""
 
-    def __call__(self, body: Mapping[str, Any], *, deployed: bool) -> None:
-        """Raises Refused with the provider's first complaint. Only a body to a deployment may name no model."""
+    def __call__(self, body: Mapping[str, Any], *, deployed: bool, compatible: bool) -> None:
+        """Raises Refused with the provider's first complaint.
+
+        Only a body to a deployment may name no model; only one to a compatible API of somebody else's may have parameters of its own.
+        """
         ...
 
 
@@ -71,7 +74,7 @@ def refused_by(request: WireRequest, body: Mapping[str, Any] | None, checking: C
         parsed = plain_object(request.body, body)
         if parsed is None:
             raise Refused(_BAD_JSON)  # noqa: TRY301  # every refusal is answered below
-        checking(parsed, deployed=is_deployment(request))
+        checking(parsed, deployed=is_deployment(request), compatible=is_compatible(request, str(parsed.get("model"))))
     except Refused as refused:
         return _answer(refused, serial)
     return None

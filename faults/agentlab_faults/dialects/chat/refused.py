@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 __all__ = [
     "Refused",
     "below_minimum",
+    "check_known",
     "empty_array",
     "invalid_type",
     "member",
@@ -41,6 +42,13 @@ class Refused(Exception):  # noqa: N818  # it is the provider's answer, not an e
 def missing(param: str) -> Refused:
     """A required member is not there."""
     return Refused(f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter")
+
+
+def check_known(body: Mapping[str, Any], parameters: Collection[str], *, compatible: bool) -> None:
+    """Raises Refused for the first of the body's members that is no parameter of OpenAI's; a compatible API has its own beside them."""
+    for name in () if compatible else body:
+        if name not in parameters:
+            raise unknown(name)
 
 
 def unknown(param: str) -> Refused:

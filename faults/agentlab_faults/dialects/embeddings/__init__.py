@@ -9,7 +9,7 @@ from typing import Any
 
 from agentlab_faults.dialects.answer import Answer, Usage
 from agentlab_faults.dialects.chat.refusal import headers, refused_by
-from agentlab_faults.dialects.chat.refused import Refused, empty_array, invalid_type, missing, unknown, unsupported
+from agentlab_faults.dialects.chat.refused import Refused, check_known, empty_array, invalid_type, missing, unsupported
 from agentlab_faults.dialects.dialect import Dialect, Headers, Json
 from agentlab_faults.dialects.embeddings.vectors import dimensions_of, vector
 from agentlab_faults.exchange import Exchange, WireRequest
@@ -125,13 +125,11 @@ def _written(numbers: list[float], body: Mapping[str, Any]) -> list[float] | str
     return base64.b64encode(struct.pack(f"<{len(numbers)}f", *numbers)).decode()
 
 
-def _check(body: Mapping[str, Any], *, deployed: bool) -> None:
+def _check(body: Mapping[str, Any], *, deployed: bool, compatible: bool) -> None:
     """Raises Refused with OpenAI's first complaint about the request's body."""
     if not body.get("model") and not deployed:
         raise Refused("you must provide a model parameter")
-    for name in body:
-        if name not in _PARAMETERS:
-            raise unknown(name)
+    check_known(body, _PARAMETERS, compatible=compatible)
     if "input" not in body:
         raise missing("input")
     given = body["input"]

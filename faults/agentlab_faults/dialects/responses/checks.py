@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agentlab_faults.dialects.chat.history import check_name
-from agentlab_faults.dialects.chat.refused import Refused, below_minimum, invalid_type, member, missing, optional, unknown, unsupported
+from agentlab_faults.dialects.chat.refused import Refused, below_minimum, check_known, invalid_type, member, missing, optional, unsupported
 from agentlab_faults.dialects.responses.items import check_input
 from agentlab_faults.dialects.responses.offers import check_tool_choice, check_tools
 from agentlab_faults.dialects.responses.recalling import Continued, items_of
@@ -37,15 +37,13 @@ _KINDS: Mapping[type, tuple[str, ...]] = {
 _FORMATS = ("json_object", "json_schema", "text")
 
 
-def check(body: Mapping[str, Any], *, deployed: bool = False) -> None:
+def check(body: Mapping[str, Any], *, deployed: bool = False, compatible: bool = False) -> None:
     """Raises Refused with the provider's first complaint about the request's body."""
     del deployed  # a deployment is named in the body here, as the model
     if not body.get("model"):
         raise missing("model")
     optional(body, "model", "model", str)
-    for name in body:
-        if name not in _PARAMETERS:
-            raise unknown(name)
+    check_known(body, _PARAMETERS, compatible=compatible)
     for kind, names in _KINDS.items():
         for name in names:
             optional(body, name, name, kind)
