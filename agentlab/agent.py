@@ -18,6 +18,7 @@ from agentlab.breaker import BreakerPolicy
 from agentlab.cache import ResponseCache
 from agentlab.chain import ModelChain
 from agentlab.checkpoint import Progress, progress_of
+from agentlab.closing import close_all
 from agentlab.conversation import CUT, Conversation
 from agentlab.ending import BY_A_MODEL, Ending, ending_of, not_begun, taken_over
 from agentlab.errors import PausedError, PlanRejectedError, ResumeRefusedError, RunStoppedError, TakenOverError
@@ -214,10 +215,7 @@ class Agent:
 
     async def aclose(self) -> None:
         """Close the connections to models and MCP servers; evaluations under way get a few seconds to end."""
-        if self._evaluation is not None:
-            await self._evaluation.aclose()
-        await self._chain.aclose()
-        await self._servers.aclose()
+        await close_all(self._evaluation, self._chain, self._servers)
 
     async def __aenter__(self) -> Self:
         return self

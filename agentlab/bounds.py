@@ -106,7 +106,7 @@ class Spending:
         if self.usage.tokens + tokens > self.bounds.tokens:
             raise BoundExceededError("tokens", f"The next model call could pass the run's bound of {self.bounds.tokens} tokens")
         if self.bounds.money is not None and self.usage.money + money > self.bounds.money:
-            raise BoundExceededError("money", f"The next model call could pass the run's bound of {self.bounds.money:.2f} dollars")
+            raise BoundExceededError("money", f"The next model call could pass the run's bound of {self.bounds.money:g} dollars")
 
     def charge(self, *, input_tokens: int, output_tokens: int, money: float, estimated: bool) -> None:
         """Add a call that was made."""

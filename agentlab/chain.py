@@ -11,6 +11,7 @@ from agentlab.bounds import RESERVE, Deadline, Spending
 from agentlab.breaker import Breaker, BreakerPolicy, Permit
 from agentlab.classify import classify
 from agentlab.client import ModelClient
+from agentlab.closing import close_all
 from agentlab.errors import AgentlabError, AllModelsFailedError, BreakerOpenError, ModelFailedError
 from agentlab.events import Screen
 from agentlab.models import Model, Request
@@ -97,8 +98,7 @@ class ModelChain:
 
     async def aclose(self) -> None:
         """Close every model's connections."""
-        for link in self._links:
-            await link.client.aclose()
+        await close_all(*(link.client for link in self._links))
 
 
 class _Call:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from agentlab import telemetry
 from agentlab.bounds import within
 from agentlab.breaker import Breaker
+from agentlab.closing import close_all
 from agentlab.errors import BreakerOpenError, McpServerError
 from agentlab.mcp_server import McpServer
 from agentlab.toolbox import Toolbox
@@ -33,8 +34,7 @@ class Servers:
 
     async def aclose(self) -> None:
         """Leave every server."""
-        for server in self._servers:
-            await server.aclose()
+        await close_all(*self._servers)
 
     async def _listed(self, server: McpServer, breaker: Breaker, turn: Turn) -> None:
         try:

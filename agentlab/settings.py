@@ -14,6 +14,7 @@ from agentlab import telemetry
 from agentlab.bounds import Bounds
 from agentlab.breaker import BreakerPolicy
 from agentlab.cache import ResponseCache
+from agentlab.closing import close_all
 from agentlab.embeddings import Embeddings
 from agentlab.errors import SettingsError
 from agentlab.models import Api, Model
@@ -178,10 +179,9 @@ class Settings(_Section):
         return telemetry.otlp() if self.telemetry.exporter == "otlp" else lambda: None
 
     async def aclose(self) -> None:
-        """Close the connections to stores and embeddings, after the last agent of these settings."""
-        for opened in (self._breakers, self._checkpoints, self._embeddings):
-            if opened is not None:
-                await opened.aclose()
+        """Close the connections to stores and embeddings, after the last agent of these settings. What cannot be closed is raised after
+        the others are."""
+        await close_all(self._breakers, self._checkpoints, self._embeddings)
 
     @functools.cached_property
     def _cache(self) -> ResponseCache:
@@ -231,7 +231,8 @@ def _sentence(found: Found, error: ValidationError) -> str:
         else:
             wrong = "it must be a section with fields" if problem["type"] == "model_type" else problem["msg"]
         problems.append(f"{found.where(field) or 'code'}: {field}: {wrong}")
-    return "; ".join(problems) + ". Correct it there."
+    said = "; ".join(problems)
+    return f"{said}{'' if said.endswith('?') else '.'} Correct it there."
 
 
 def _section(place: Sequence[int | str]) -> type[BaseModel]:

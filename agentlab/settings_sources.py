@@ -51,18 +51,23 @@ def merged(*sources: Found) -> Found:
     """The sources as one: later ones win, section by section."""
     result = Found()
     for found in sources:
-        _over(result.values, found.values)
+        for replaced in _over(result.values, found.values):
+            result.places = {name: place for name, place in result.places.items() if not f"{name}.".startswith(f"{replaced}.")}
         result.places.update(found.places)
         result.places.update({name: found.source for name in _names(found.values) if name not in found.places and found.source})
     return result
 
 
-def _over(below: dict[str, Any], above: Mapping[str, Any]) -> None:
+def _over(below: dict[str, Any], above: Mapping[str, Any], before: str = "") -> list[str]:
+    """Lay the values over those below; the dotted names of what was replaced as a whole."""
+    replaced: list[str] = []
     for name, value in above.items():
         if isinstance(value, dict) and isinstance(below.get(name), dict):
-            _over(below[name], value)
+            replaced += _over(below[name], value, f"{before}{name}.")
         else:
             below[name] = value
+            replaced.append(f"{before}{name}")
+    return replaced
 
 
 def _names(value: Any, before: str = "") -> list[str]:

@@ -176,7 +176,7 @@ def _signature(function: Callable[..., Any], name: str, description: str, method
     for parameter in parameters:
         if parameter.name == KEY:
             continue
-        if parameter.annotation is parameter.empty or parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}:
+        if parameter.annotation is parameter.empty or parameter.kind not in {parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY}:
             raise TypeError(f"The tool {name!r} needs a plain annotated parameter instead of {str(parameter)!r}.")
         if parameter.name.startswith("_") or (parameter.name.startswith("model_") and hasattr(BaseModel, parameter.name)):
             raise TypeError(f"The tool {name!r} needs another name for its parameter {parameter.name!r}: pydantic keeps it for itself.")

@@ -94,6 +94,8 @@ def test_a_call_that_could_pass_a_bound_is_not_made() -> None:
         spending.check(tokens=601, money=0.0)
     with pytest.raises(BoundExceededError, match=r"0\.01 dollars"):
         spending.check(tokens=1, money=0.007)
+    with pytest.raises(BoundExceededError, match=r"bound of 0\.0001 dollars"):
+        Spending(Bounds(money=0.0001)).check(tokens=1, money=0.001)
     assert spending.usage.tokens == 400
 
 

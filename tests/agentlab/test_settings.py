@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,40 @@ def test_a_bad_value_is_refused_with_its_field_and_line(tmp_path: Path, name: st
 def test_a_bad_variable_is_refused_by_its_name(variable: str, value: str, sentence: str) -> None:
     with pytest.raises(SettingsError, match=sentence):
         Settings.load(environment={variable: value})
+
+
+def test_what_takes_the_place_of_a_list_of_the_file_is_refused_where_it_stands_itself(tmp_path: Path) -> None:
+    file = written(tmp_path, "a.toml", '[bounds]\nsteps = 3\n[[models]]\nname = "a"\napi = "anthropic"\n')
+    for value in ('[{"name": "b", "api": "x"}]', '[{"name": "b", "api": "google"}, {"api": "google"}]'):
+        with pytest.raises(SettingsError, match=r"^AGENTLAB_MODELS: models\.\d\."):
+            Settings.load(file, environment={"AGENTLAB_MODELS": value})
+    with pytest.raises(SettingsError, match=r"a\.toml:2: bounds\.steps"):
+        Settings.load(written(tmp_path, "a.toml", "[bounds]\nsteps = 0\n"), environment={"AGENTLAB_BOUNDS": '{"seconds": 3}'})
+
+
+def test_a_question_ends_the_sentence_itself() -> None:
+    with pytest.raises(SettingsError, match=r"did you mean 'steps'\? Correct it there\.$"):
+        Settings.load(environment={"AGENTLAB_BOUNDS__STEP": "3"})
+
+
+async def test_a_store_that_cannot_be_closed_keeps_no_other_one_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    stores = {"breakers": "redis://localhost:1/0", "checkpoints": "memory"}
+    settings = Settings.load(environment={}, stores=stores, cache={"embeddings": "small"})
+    settings.options()
+    closed: list[str] = []
+
+    def breaking(name: str) -> Callable[[], Awaitable[None]]:
+        async def aclose() -> None:
+            closed.append(name)
+            raise OSError(name)
+
+        return aclose
+
+    for name in ("_breakers", "_checkpoints", "_embeddings"):
+        monkeypatch.setattr(getattr(settings, name), "aclose", breaking(name))
+    with pytest.raises(ExceptionGroup, match="could not be closed"):
+        await settings.aclose()
+    assert closed == ["_breakers", "_checkpoints", "_embeddings"]
 
 
 def test_a_bad_value_in_code_is_refused_as_such() -> None:

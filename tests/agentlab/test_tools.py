@@ -201,6 +201,14 @@ def test_a_tool_that_our_own_deadline_cut_is_not_counted_as_broken(wire: Wire) -
     assert "tools" in wire.requests[-1][1]
 
 
+def test_what_no_name_can_be_given_to_is_no_parameter_of_a_tool() -> None:
+    def lookup(order: str, /) -> str:
+        return order
+
+    with pytest.raises(TypeError, match="plain annotated parameter"):
+        _ = tool(lookup).schema
+
+
 def test_every_tool_has_a_timeout_without_asking() -> None:
     assert book.timeout == 10.0
 
