@@ -30,20 +30,26 @@ class _Masked(io.TextIOBase):
     def __init__(self, stream: TextIO) -> None:
         from agentlab_suites.masking import Masker
 
-        self._stream, self._mask, self._rest = stream, Masker(), ""
+        self._stream, self._mask = stream, Masker()
+        self._begun: list[str] = []
+        """The pieces of the line that has not ended."""
 
     @property
     def unfinished(self) -> bool:
         """Whether a line has begun that has not ended."""
-        return bool(self._rest)
+        return bool(self._begun)
 
     def writable(self) -> bool:
         return True
 
     def write(self, text: str, /) -> int:
-        lines, end, self._rest = (self._rest + text).rpartition("\n")
-        self._stream.write(self._mask(lines) + end)
-        self._stream.flush()
+        lines, end, begun = text.rpartition("\n")
+        if end:
+            self._stream.write(self._mask("".join((*self._begun, lines))) + end)
+            self._stream.flush()
+            self._begun.clear()
+        if begun:
+            self._begun.append(begun)
         return len(text)
 
 
