@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Literal, NamedTuple, Self
 
@@ -75,8 +75,7 @@ class Break:
 Part = bytes | Pause | Break
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
+class Exchange(NamedTuple):
     """An answer in the order in which a client meets it: `before` the status line, then status and headers, then the `body`'s parts.
 
     >>> cut = Exchange(200, (("content-type", "application/json"),), (b'{"cho', Pause(5.0), Break("ReadError", "reset")))
@@ -87,7 +86,7 @@ class Exchange:
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
     body: tuple[Part, ...] = ()
-    before: tuple[Pause | Break, ...] = field(default=())
+    before: tuple[Pause | Break, ...] = ()
 
     @property
     def content(self) -> bytes:
@@ -106,7 +105,7 @@ class Exchange:
 
     def after(self, *parts: Pause | Break) -> Self:
         """The same exchange with `parts` put before everything else."""
-        return replace(self, before=(*parts, *self.before))
+        return self._replace(before=(*parts, *self.before))
 
 
 def differs_after(exchange: Exchange, other: Exchange) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 from agentlab_faults.exchange import Break, Exchange, Pause, Timeouts, TransportError
@@ -17,7 +16,7 @@ def hurried(exchange: Exchange, timeouts: Timeouts) -> Exchange:
 
     Raises ValueError for a wait without end in a client without a timeout, which real time cannot show.
     """
-    return replace(exchange, before=tuple(_hurry(exchange.before, timeouts)), body=tuple(_hurry(exchange.body, timeouts)))
+    return exchange._replace(before=tuple(_hurry(exchange.before, timeouts)), body=tuple(_hurry(exchange.body, timeouts)))
 
 
 def _hurry(parts: Sequence[Any], timeouts: Timeouts) -> Iterator[Any]:

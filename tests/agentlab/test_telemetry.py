@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import json
 from typing import Any
 
@@ -233,7 +232,7 @@ def test_what_the_provider_names_is_cut_and_cleaned_in_a_span(wire: Wire, told: 
         (pause, body) = exchange.body
         assert isinstance(body, bytes)
         named = {**json.loads(body), "model": "odd\ud800" + "x" * 50_000}
-        return dataclasses.replace(exchange, body=(pause, json.dumps(named).encode()))
+        return exchange._replace(body=(pause, json.dumps(named).encode()))
 
     wire.primary(odd(call(("look", {"item": "secret"}), ids=("i" * 50_000,))), odd(say("secret answer")))
     run(wire)

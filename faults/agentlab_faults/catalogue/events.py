@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from agentlab_faults.exchange import Exchange, Part
@@ -32,7 +31,7 @@ class StrikesEvent(Spoils):
         body = served.exchange.body
         event = body[at]
         struck = self.strike(served, body[:at], event if isinstance(event, bytes) else b"", body[at + 1 :])
-        return replace(served.exchange, body=tuple(struck))
+        return served.exchange._replace(body=tuple(struck))
 
 
 def events_of(parts: Sequence[Part]) -> list[bytes]:

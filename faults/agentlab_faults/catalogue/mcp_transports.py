@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Final, Literal
 
 from agentlab_faults.catalogue.rates import MCP, RETRIED, STAYS, often
@@ -117,7 +116,7 @@ class StreamCut(BreaksMcp):
         del body  # it never comes
         stream = as_sse(b": ping\n\n")
         end = Break("ReadError", "[Errno 104] Connection reset by peer", ConnectionResetError(104, "Connection reset by peer"))
-        return stream if self.ends == "closed" else replace(stream, body=(*stream.body, end))
+        return stream if self.ends == "closed" else stream._replace(body=(*stream.body, end))
 
 
 @register(

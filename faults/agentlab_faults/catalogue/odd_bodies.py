@@ -107,7 +107,7 @@ class LoneSurrogate(Spoils):
         mark = "\ue000"  # stands for the half, which no encoder of ours lets through
         escaped = served.rendered(_appended(served.answer, f" {mark}"))
         body = tuple(part.replace(mark.encode(), b"\\ud83d") if isinstance(part, bytes) else part for part in escaped.body)
-        return replace(escaped, body=body)
+        return escaped._replace(body=body)
 
 
 @register(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import ClassVar, Literal
 
 from agentlab_faults.catalogue.errors import Answers, Words
@@ -244,4 +243,4 @@ class OddSuccess(Spoils):
 
     def spoil(self, served: Served) -> Exchange:
         body = (served.exchange.content,) if self.status == 206 else ()
-        return replace(rebodied(served.exchange, *body), status=self.status)
+        return rebodied(served.exchange, *body)._replace(status=self.status)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 from agentlab_faults.catalogue.apis import ANTHROPIC, CHAT_ONLY
 from agentlab_faults.catalogue.events import StrikesEvent
@@ -53,7 +52,7 @@ class SlowFirstToken(Spoils):
     """Virtual seconds."""
 
     def spoil(self, served: Served) -> Exchange:
-        return replace(served.exchange, before=(Pause(self.headers_after),), body=(Pause(self.silence), *served.exchange.body))
+        return served.exchange._replace(before=(Pause(self.headers_after),), body=(Pause(self.silence), *served.exchange.body))
 
 
 @register(
@@ -82,7 +81,7 @@ class DrippingStream(Spoils):
         for part in served.exchange.body:
             if not isinstance(part, Pause):
                 dripping += (Pause(self.gap), part)
-        return replace(served.exchange, body=tuple(dripping))
+        return served.exchange._replace(body=tuple(dripping))
 
 
 @register(
@@ -233,4 +232,4 @@ class NoDoneMarker(Spoils):
     """The stream has everything but its last event, `[DONE]` or `message_stop`."""
 
     def spoil(self, served: Served) -> Exchange:
-        return replace(served.exchange, body=served.exchange.body[:-1])
+        return served.exchange._replace(body=served.exchange.body[:-1])

@@ -27,7 +27,7 @@ def _rewritten(exchange: Exchange, change: Change) -> Exchange:
             body += [] if changed is None else [written(changed, like=part)]
         else:
             body.append(part)
-    return replace(exchange, body=tuple(body))
+    return exchange._replace(body=tuple(body))
 
 
 def _with_arguments(served: Served, texts: Sequence[str], *, finish: str | None) -> Exchange:

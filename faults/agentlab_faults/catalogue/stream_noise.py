@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from agentlab_faults.catalogue.events import StrikesEvent, written
 from agentlab_faults.catalogue.rates import HARMLESS, HIDDEN, PASSES, RETRIED, STREAM, often
@@ -141,7 +140,7 @@ class KeepAliveComments(Spoils):
             if isinstance(part, bytes) and served.chunk in (None, number):
                 noisy.append(f": {self.comment}\n\n".encode())
             noisy.append(part)
-        return replace(served.exchange, body=tuple(noisy))
+        return served.exchange._replace(body=tuple(noisy))
 
 
 @register(
@@ -266,4 +265,4 @@ class SplitBytes(Spoils):
                 split += [part[at : at + self.size] for at in range(0, len(part), self.size)]
             else:
                 split.append(part)
-        return replace(served.exchange, body=tuple(split))
+        return served.exchange._replace(body=tuple(split))

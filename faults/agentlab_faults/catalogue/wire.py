@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import replace
 from itertools import takewhile
 from typing import Any
 
@@ -84,7 +83,7 @@ def rebodied(exchange: Exchange, *parts: Part, content_type: str | None = None, 
     if content_type is not None:
         headers = _with(headers, "content-type", content_type)
     waits = tuple(takewhile(lambda part: isinstance(part, Pause), exchange.body))
-    return replace(exchange, headers=headers, body=(*waits, *parts))
+    return exchange._replace(headers=headers, body=(*waits, *parts))
 
 
 def _with(headers: Headers, name: str, value: str | None) -> Headers:

@@ -20,6 +20,7 @@ __all__ = ["Library"]
 
 _REASONS: Final = {status.value: status.phrase.encode("ascii") for status in HTTPStatus}
 _NO_TIMEOUTS: Final[dict[str, float | None]] = {}
+_made: Final = tuple.__new__  # what a NamedTuple's own constructor calls, without the call between
 
 
 class Library:
@@ -37,19 +38,10 @@ class Library:
     def wire(self, request: Any, body: bytes, *, sync: bool) -> WireRequest:
         """The request as data, without user and password of its URL."""
         url = request.url
-        target = url.raw_path.decode("ascii")
+        address, host, path = _target(url.scheme, url.raw_host, url.port, url.raw_path)
         limit = request.extensions.get("timeout", _NO_TIMEOUTS).get
-        return WireRequest(
-            self.name,
-            request.method,
-            f"{url.scheme}://{url.netloc.decode()}{target}",
-            url.host,
-            target.partition("?")[0],
-            RawHeaders(request.headers.raw),
-            body,
-            _timeouts(limit("connect"), limit("read"), limit("write"), limit("pool")),
-            sync,
-        )
+        timeouts = _timeouts(limit("connect"), limit("read"), limit("write"), limit("pool"))
+        return _made(WireRequest, (self.name, request.method, address, host, path, RawHeaders(request.headers.raw), body, timeouts, sync))
 
     def answer(self, wire: WireRequest, exchange: Exchange, on_end: OnEnd | None, armed: Armed) -> Any:
         """Play the exchange to a sync client. Returns the library's response; raises its exceptions."""
@@ -99,6 +91,14 @@ class Library:
         return made
 
 
+@lru_cache(maxsize=1024)
+def _target(scheme: str, raw_host: bytes, port: int | None, raw_path: bytes) -> tuple[str, str, str]:
+    """The URL, its host and its path. Agents ask the same few again and again."""
+    host, target = raw_host.decode("ascii"), raw_path.decode("ascii")
+    place = (f"[{host}]" if ":" in host else host) + (f":{port}" if port is not None else "")
+    return f"{scheme}://{place}{target}", host, target.partition("?")[0]
+
+
 @lru_cache(maxsize=256)
 def _timeouts(connect: float | None, read: float | None, write: float | None, pool: float | None) -> Timeouts:
     return Timeouts(connect, read, write, pool)
@@ -127,6 +127,12 @@ class _AsyncBody(Delivery):
         return self
 
     async def __anext__(self) -> bytes:
+        if not self._left:
+            self.end("delivered")
+            raise StopAsyncIteration
+        if self._left == 1 and self._steps is None and isinstance(only := self._body[0], bytes) and only:
+            self._left = 0  # the whole body is one piece, as most are: no generator for it
+            return only
         try:
             for step in self.body():
                 if isinstance(step, bytes):

@@ -98,10 +98,10 @@ class Delivery(Telling):
         self._on_end, self._armed = on_end, armed  # as in Telling, whose call would be felt in each request
         if on_end is not None:
             armed.open[self] = None
-        self._before, body = self.parts(exchange, wire.method)
+        self._before, self._body = self.parts(exchange, wire.method)
         self._timeouts = wire.timeouts
-        self._left = len(self._before) + len(body)
-        self._steps = self._walk(body, last=True)
+        self._left = len(self._before) + len(self._body)
+        self._steps: Iterator[bytes | float] | None = None
 
     def parts(self, exchange: Exchange, method: str) -> tuple[Sequence[Pause | Break], Sequence[Part]]:
         """What is played before the response, and its body."""
@@ -118,6 +118,8 @@ class Delivery(Telling):
 
     def body(self) -> Iterator[bytes | float]:
         """Bytes to hand over and seconds to be silent between them; asked again, it goes on where it was. Raises like `before`."""
+        if self._steps is None:
+            self._steps = self._walk(self._body, last=True)
         return self._steps
 
     def gone(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from agentlab_faults.dialects.answer import Answer
@@ -56,7 +55,7 @@ class AnthropicMessages(Dialect):
 
     def exchange(self, payload: Json, body: Mapping[str, Any], *, streams: bool, latency: float, serial: int, created: int = 0) -> Exchange:
         exchange = super().exchange(payload, body, streams=streams, latency=latency, serial=serial, created=created)
-        return replace(exchange, headers=(*exchange.headers, *limits(created)))
+        return exchange._replace(headers=(*exchange.headers, *limits(created)))
 
     def system_prompts(self, body: Mapping[str, Any]) -> Sequence[Any]:
         return [text_in(body["system"])] if body.get("system") else []
