@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import math
 import re
 import time
 from array import array
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from agentlab import telemetry
 from agentlab.bounds import within
 from agentlab.embeddings import cosine, unit
 
 __all__ = ["CachedAnswer", "Embed", "ResponseCache", "similarity"]
+
+T = TypeVar("T")
 
 WORDS = re.compile(r"[^\W_]+")
 LONGEST_QUESTION = 2_000
@@ -24,6 +28,8 @@ NEGATION = re.compile(r"\b(no|not|never|none|nothing|nobody|nor|neither|without|
 NUMBER = re.compile(r"\d+")
 SECONDS = 1.0
 """How long a lookup waits for embeddings."""
+LONGEST_WAIT = 10.0
+"""Seconds after which embeddings are given up. What comes between the two is there for the next lookup."""
 PAUSE = 30.0
 """Seconds that embeddings are left alone after they failed."""
 BATCH = 200
@@ -116,6 +122,8 @@ class ResponseCache:
         self._tenants: OrderedDict[str, OrderedDict[str, _Entry]] = OrderedDict()
         self._embed = embed
         self._away_until: float | None = None
+        self._under_way: set[asyncio.Task[Any]] = set()
+        """Embeddings that are late; the loop itself keeps no task alive."""
 
     def put(self, tenant: str, question: str, answer: str) -> None:
         """Keep an answer for one tenant. The caller keeps degraded answers out."""
@@ -138,21 +146,46 @@ class ResponseCache:
         entries = self._entries(tenant)
         return self._best(entries, {known: similarity(question, known) for known in entries})
 
-    async def find(self, tenant: str, question: str, seconds: float = SECONDS) -> CachedAnswer | None:
-        """The same, and by meaning if no words meet and embeddings can be had within `seconds`. Never raises for their provider."""
+    async def find(self, tenant: str, question: str, seconds: float = LONGEST_WAIT) -> CachedAnswer | None:
+        """The same, and by meaning if no words meet and embeddings can be had within a second. Never raises for their provider.
+
+        `seconds` bound what goes on after that second, for the next question's sake.
+        """
         hit = self.get(tenant, question)
         if hit or self._embed is None or seconds <= 0 or len(question) > LONGEST_QUESTION or self._is_away():
             return hit
         entries = {known: entry for known, entry in self._entries(tenant).items() if not _opposed(question, known)}
         if not entries:
             return None
+        asked = await self._in_time(self._vector(self._embed, question, entries, seconds), min(seconds, SECONDS))
+        if asked is None:
+            return None
+        return self._best(entries, {known: cosine(asked, entry.vector) for known, entry in entries.items() if entry.vector})
+
+    async def _vector(self, embed: Embed, question: str, entries: Mapping[str, _Entry], seconds: float) -> Sequence[float] | None:
+        """The question's vector; entries get theirs by the way. None if that cannot be had."""
         try:
-            asked = await within(min(seconds, SECONDS), _vector(self._embed, question, entries))
+            asked = await within(min(seconds, LONGEST_WAIT), _vector(embed, question, entries))
         except Exception:  # noqa: BLE001  # whatever a provider's client raises, words are left to go by; telemetry says so
             self._went_away()
             return None
         self._came_back()
-        return self._best(entries, {known: cosine(asked, entry.vector) for known, entry in entries.items() if entry.vector})
+        return asked
+
+    async def _in_time(self, work: Coroutine[Any, Any, T], seconds: float) -> T | None:
+        """What the work gives in that time, else None: then it goes on, and its provider is left alone until it has ended."""
+        task = asyncio.create_task(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        try:
+            done, _ = await asyncio.wait({task}, timeout=seconds)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        if done:
+            return task.result()
+        self._went_away()
+        return None
 
     def _entries(self, tenant: str) -> dict[str, _Entry]:
         return {**self._seeds, **self._tenants.get(tenant, {})}
@@ -169,7 +202,8 @@ class ResponseCache:
     def _went_away(self) -> None:
         if self._away_until is None:
             telemetry.store_changed("embeddings", available=False)
-        self._away_until = time.monotonic() + PAUSE
+        if not self._is_away():
+            self._away_until = time.monotonic() + PAUSE
 
     def _came_back(self) -> None:
         if self._away_until is not None:
@@ -191,4 +225,7 @@ async def _vector(embed: Embed, question: str, entries: Mapping[str, _Entry]) ->
     asked, *vectors = await embed([question, *new])
     for known, vector in zip(new, vectors, strict=True):
         entries[known].vector = unit(vector)
+    for entry in entries.values():
+        if entry.vector is not None and len(entry.vector) != len(asked):
+            entry.vector = None  # the provider's vectors have changed: the next lookup asks for this one anew
     return unit(asked)

@@ -20,13 +20,13 @@ __all__ = ["Embeddings", "cosine", "unit"]
 class Embeddings:
     """Embeddings of OpenAI, or of a host that speaks its API. No retries: whoever asks has something else to go by.
 
-    `timeout` is in seconds; the key is read from `key_variable` at the first call.
+    `timeout` is seconds for one request, of which the cache waits one; the key is read from `key_variable` at the first call.
 
     >>> from agentlab import ResponseCache
     >>> cache = ResponseCache({"When are you open?": "From nine to five."}, embed=Embeddings("text-embedding-3-small"))
     """
 
-    def __init__(self, name: str, *, base_url: str = "", key_variable: str = "OPENAI_API_KEY", timeout: float = 1.0) -> None:
+    def __init__(self, name: str, *, base_url: str = "", key_variable: str = "OPENAI_API_KEY", timeout: float = 10.0) -> None:
         self.name = name
         self._base_url = base_url
         self._key_variable = key_variable

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from agentlab_faults.exchange import Exchange
+from agentlab_faults.exchange import Exchange, Pause
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -103,6 +103,60 @@ def test_without_their_provider_words_are_left_to_go_by_and_it_is_left_alone_for
     wire.hosts[HOST] = [answer]
     known = cache(seeds={OPEN: "From nine to five."})
     wire.run(play())
+
+
+def test_vectors_that_come_late_are_there_for_the_next_question(wire: Wire) -> None:
+    async def play() -> None:
+        assert await known.find("ann", MEANT) is None
+        assert wire.now <= 1.1
+        assert await known.find("ann", MEANT) is None  # nobody asks twice at once
+        await asyncio.sleep(4.0)
+        assert await known.find("ann", MEANT) is not None
+        assert embedded(wire) == [[MEANT, OPEN], [MEANT]]
+
+    wire.hosts[HOST] = [lambda body: vectors(body).after(Pause(4.0)), vectors]
+    known = cache(seeds={OPEN: "From nine to five."})
+    wire.run(play())
+
+
+def test_nothing_is_waited_for_beyond_the_turns_time(wire: Wire) -> None:
+    async def play() -> None:
+        assert await known.find("ann", MEANT, seconds=2.0) is None
+        await asyncio.sleep(30.5)
+        assert await known.find("ann", MEANT) is not None
+        assert embedded(wire) == [[MEANT, OPEN]] * 2
+
+    wire.hosts[HOST] = [lambda body: vectors(body).after(Pause(4.0)), vectors]
+    known = cache(seeds={OPEN: "From nine to five."})
+    wire.run(play())
+
+
+def test_a_question_that_is_given_up_leaves_nothing_under_way(wire: Wire) -> None:
+    async def play() -> None:
+        asking = asyncio.create_task(known.find("ann", MEANT))
+        await asyncio.sleep(0.5)
+        asking.cancel()
+        await asyncio.wait({asking})
+        assert asking.cancelled()
+        await asyncio.sleep(0)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    wire.hosts[HOST] = [silent()]
+    known = cache(seeds={OPEN: "From nine to five."})
+    wire.run(play())
+
+
+def test_vectors_of_another_length_are_asked_for_again(wire: Wire) -> None:
+    def longer(body: dict[str, Any]) -> Exchange:
+        made = [{"index": n, "object": "embedding", "embedding": [*_meaning(text), 0.0]} for n, text in enumerate(body["input"])]
+        return raw(json.dumps({"object": "list", "model": "m", "data": made}).encode())
+
+    wire.hosts[HOST] = [vectors, longer]
+    known = cache(seeds={OPEN: "From nine to five."})
+    assert wire.run(known.find("ann", MEANT)) is not None
+    assert wire.run(known.find("ann", MEANT)) is None
+    assert wire.run(known.find("ann", MEANT)) is not None
+    assert embedded(wire) == [[MEANT, OPEN], [MEANT], [MEANT, OPEN]]
 
 
 def test_a_tenants_questions_are_shown_to_nobody_and_found_by_nobody_else(wire: Wire) -> None:
