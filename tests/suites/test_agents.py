@@ -265,8 +265,6 @@ def test_an_answer_is_read_while_the_agent_runs_so_that_its_failure_is_the_agent
 def test_an_agent_that_is_made_where_it_is_imported_needs_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"):
         monkeypatch.delenv(name, raising=False)
-    (tmp_path / "made_at_import.py").write_text(
-        "import openai\nclient = openai.OpenAI()\n\n\ndef ask(text):\n    return text\n"
-    )
+    (tmp_path / "made_at_import.py").write_text("import openai\nclient = openai.OpenAI()\n\n\ndef ask(text):\n    return text\n")
     assert load_agent("made_at_import.py:ask", folder=tmp_path).target("hello") == "hello"
     assert "OPENAI_API_KEY" not in os.environ
