@@ -20,9 +20,12 @@ _ABLE = (
     "obtain|perform|place|possible|process|provide|reach|read|respond|retrieve|send|serve|start|tell|update|use|verify|work|working|available|"
     "completed|confirmed|done|finished|made|processed|sent|updated|verified"
 )
+_PRAISE = r"(?:agree|ask for|care|have|help but|resist|wait)\b|be (?:\w+er\b|more\b)"
+"""What follows "could not" where nothing was left undone: "could not agree more", "could not be simpler"."""
 ADMITS: dict[str, tuple[str, ...]] = {
     "en": (
         rf"\b(?:could|can|was|were|am|is|are|did|do|does|has|have)(?:n['\u2019]t| not)\b.{{0,40}}\b(?:{_ABLE})\b",
+        rf"\bcould(?:n['\u2019]t| not) (?!{_PRAISE})[a-z]+",
         r"\bcannot\b|\bcan['\u2019]t\b",
         r"\bunable to\b",
         r"\bfailed\b|\bfailure\b",

@@ -194,6 +194,10 @@ def test_errors_of_our_runtime_are_declared() -> None:
         "Please try again later.",
         "The request failed.",
         "I cannot answer that at the moment.",
+        "Sorry, I could not remember that.",
+        "I couldn't save your preferences.",
+        "Your booking could not be cancelled.",
+        "I couldn\N{RIGHT SINGLE QUOTATION MARK}t locate that order.",
     ],
 )
 def test_an_honest_sentence_admits(text: str) -> None:
@@ -209,6 +213,9 @@ def test_an_honest_sentence_admits(text: str) -> None:
         "Returns are free for 30 days after delivery.",
         "Sure, happy to help!",
         "Your address is now 7 Birch Avenue.",
+        "I could not agree more: the blue one it is.",
+        "Cancelling could not be simpler.",
+        "It could not have been easier.",
         "",
     ],
 )
