@@ -111,6 +111,40 @@ def test_the_last_words_on_a_prompt_depend_on_its_own_plan(first: list[End], sec
     assert said == words
 
 
+def test_a_second_plan_of_the_same_members_is_made_once_the_first_is_carried_out() -> None:
+    later = {"goal": "See again.", "steps": []}
+    talk = Conversation((Plan(PLAN, (("look", {"id": 7}),)), Plan(later, (("look", {"id": 7}),)), Say("Seen twice.")))
+
+    def goal() -> str:
+        return str(json.loads(talk.ask(**PLANNING).content or "")["goal"])
+
+    assert [goal(), goal()] == ["See."] * 2
+    talk.look("raised")
+    assert goal() == "See."
+    talk.look("ok")
+    assert [goal(), goal()] == ["See again."] * 2
+    assert talk.ask().content == "Not seen."
+    talk.look("ok")
+    assert talk.ask().content == "Seen twice."
+    assert goal() == "See again."
+
+
+def test_in_json_mode_the_plan_is_made_until_a_tool_has_run() -> None:
+    talk, mode = Conversation(), {"response_format": {"type": "json_object"}}
+    assert [json.loads(talk.ask(**mode).content or "") for _ in range(2)] == [PLAN] * 2
+    assert talk.ask().content == "Not seen."
+    talk.look("raised")
+    assert json.loads(talk.ask(**mode).content or "") == {"text": "Not seen."}
+    talk.look("ok")
+    assert json.loads(talk.ask(**mode).content or "") == {"text": "Seen."}
+
+
+def test_a_plan_that_was_made_in_its_form_is_not_made_again_in_json_mode() -> None:
+    talk = Conversation()
+    talk.ask(**PLANNING)
+    assert json.loads(talk.ask(response_format={"type": "json_object"}).content or "") == {"text": "Not seen."}
+
+
 def test_what_the_model_had_called_itself_is_no_part_of_a_plan() -> None:
     talk = Conversation((Call((("look", {"id": 7}),)), Plan(PLAN, (("look", {"id": 8}),)), Say("Seen.")))
     (called,) = talk.ask(tools=[{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}]).tool_calls

@@ -61,6 +61,8 @@ class Lineage:
         """The turn of each plan that was made as a tool's call."""
         self._planned_after: dict[int, int] = {}
         """By prompt: how many tools had run when its first plan was made."""
+        self._in_json_mode: dict[int, int] = {}
+        """By turn: how many tools had run when the plan was made in JSON mode; less than 0 for one that was made in a form."""
         self._served: set[Slot] = set()
         self._seen: Results = {}
         self._starts: dict[tuple[int, Signature], _Place] = {}
@@ -78,11 +80,12 @@ class Lineage:
         if (planned := self._planned(asked, serial, place.segment)) is not None:
             return planned
         missing = self._missing(place, asked)
+        if (planned := self._planned_in_json_mode(asked, serial, place.segment, missing)) is not None:
+            return planned
         if not missing:
             turn = self._segments[place.segment][-1]
-            return (
-                self._say(asked, serial, place, turn, "say") if self._carried_out(place) else self._say(asked, serial, place, -1, "failed")
-            )
+            done = self._carried_out(place.segment, turn)
+            return self._say(asked, serial, place, turn, "say") if done else self._say(asked, serial, place, -1, "failed")
         lacking = [name for name in map(self._tool, missing) if name not in asked.callable]
         if lacking:
             return self._aside(asked, serial, self._aside_text(lacking[0], place, missing))
@@ -166,23 +169,44 @@ class Lineage:
         if self._plan_calls and not asked.required and asked.forced is None:
             whole = {i for i, text in asked.shown().items() if text is not None} - self._seam.spoiled
             taken = {turn for call_id, turn in self._plan_calls.items() if call_id in whole}
+        found: tuple[int, Form] | None = None
         for turn, plan in self._plans(segment):
             form = plan_form(plan.form, asked, self._scripted)
             if form is None or (form.tool is not None and turn in taken):
                 continue
             self._planned_after.setdefault(segment, self._seam.runs)
-            serving = self._formed(form, asked, serial, turn, "plan")
-            self._plan_calls.update(dict.fromkeys(serving.ids, turn))
-            return serving
+            self._in_json_mode[turn] = -1
+            found = (turn, form)
+            if not (plan.calls and self._carried_out(segment, turn)):
+                break
+        if found is None:
+            return None
+        serving = self._formed(found[1], asked, serial, found[0], "plan")
+        self._plan_calls.update(dict.fromkeys(serving.ids, found[0]))
+        return serving
+
+    def _planned_in_json_mode(self, asked: Asked, serial: int, segment: int, missing: Sequence[Slot]) -> Serving | None:
+        """A plan for a request of any JSON object, until a tool has run: what is asked for after that may be the answer."""
+        if not asked.json_object or asked.required:
+            return None
+        for turn, plan in self._plans(segment):
+            if (missing and missing[0][0] < turn) or self._in_json_mode.get(turn, 0) < 0:
+                return None
+            self._planned_after.setdefault(segment, self._seam.runs)
+            if plan.calls and self._carried_out(segment, turn):
+                continue
+            if self._in_json_mode.setdefault(turn, self._seam.runs) != self._seam.runs:
+                return None
+            return self._formed(Form(content=to_json(plan.form)), asked, serial, turn, "plan")
         return None
 
     def _plans(self, segment: int) -> Iterator[tuple[int, Plan]]:
         return ((turn, step) for turn in self._segments[segment] if isinstance(step := self._spec.turns[turn], Plan))
 
-    def _carried_out(self, place: _Place) -> bool:
-        """Whether the agent has made all calls of its plans for this prompt, and each went well. What it did is seen at the tool seam."""
-        planned = Counter(name for _, plan in self._plans(place.segment) for name, _ in plan.calls)
-        after = self._planned_after.get(place.segment, 0)
+    def _carried_out(self, segment: int, until: int) -> bool:
+        """Whether the agent has made all calls of its plans up to that turn, and each went well. What it did is seen at the tool seam."""
+        planned = Counter(name for turn, plan in self._plans(segment) if turn <= until for name, _ in plan.calls)
+        after = self._planned_after.get(segment, 0)
         return all(self._seam.worked(name, self._failed, after) >= times for name, times in planned.items())
 
     def _given_up(self, results: Results, slot: Slot) -> bool:
