@@ -3,35 +3,31 @@
 import json
 
 import litellm
+from pydantic import TypeAdapter
 
 
-def lookup_order(id):
+def lookup_order(id: str):
     return {"id": id, "total": 49.90, "status": "delivered"}
 
 
-def refund(order, amount):
+def refund(order: str, amount: float):
     return {"ok": True, "order": order, "refunded": amount}
 
 
-def schema(name, **arguments):
-    properties = {argument: {"type": kind} for argument, kind in arguments.items()}
-    return {"type": "function", "function": {"name": name, "parameters": {"type": "object", "properties": properties}}}
+TOOLS = {"lookup_order": lookup_order, "refund": refund}
+SCHEMAS = [{"type": "function", "function": {"name": name, "parameters": TypeAdapter(TOOLS[name]).json_schema()}} for name in TOOLS]
 
 
 def build():
-    tools = [schema("lookup_order", id="string"), schema("refund", order="string", amount="number")]
     messages = []
 
     def agent(text):
         messages.append({"role": "user", "content": text})
-        while True:
-            message = litellm.completion("openai/gpt-4o-mini", messages, tools=tools, num_retries=2).choices[0].message
-            messages.append(message.model_dump(exclude_none=True))
-            if not message.tool_calls:
-                return message.content
-            for call in message.tool_calls:
-                tool = {"lookup_order": lookup_order, "refund": refund}[call.function.name]
-                result = tool(**json.loads(call.function.arguments))
+        while messages[-1]["role"] != "assistant":  # which has the last word
+            messages.append(litellm.completion("openai/gpt-4o-mini", messages, tools=SCHEMAS, num_retries=2).choices[0].message)
+            for call in messages[-1].tool_calls or []:
+                result = TOOLS[call.function.name](**json.loads(call.function.arguments))
                 messages.append({"role": "tool", "tool_call_id": call.id, "content": json.dumps(result)})
+        return messages[-1].content
 
     return agent

@@ -23,6 +23,12 @@ def one_suite_each(project: Any) -> list[str]:
     return [f"{framework}.suite.yaml" for framework in FRAMEWORKS]
 
 
+def test_each_agent_is_written_in_twenty_lines() -> None:
+    for framework in FRAMEWORKS:
+        lines = (EXAMPLES / f"order_{framework}.py").read_text().splitlines()
+        assert len([line for line in lines if line.strip() and not line.strip().startswith('"""')]) <= 20, framework
+
+
 def test_two_processes_with_different_hash_seeds_write_the_same_bytes_for_every_framework(project: Any) -> None:
     suites = one_suite_each(project)
     for seed in ("1", "2"):
