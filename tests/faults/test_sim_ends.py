@@ -1,38 +1,22 @@
-"""How a simulation ends before its code does, and what it leaves behind: nothing."""
+"""How a simulation ends before its code does: at its cap, in a deadlock, stopped, interrupted."""
 
 from __future__ import annotations
 
 import asyncio
-import gc
-import logging
 import math
 import os
 import signal
-import subprocess
-import sys
-import textwrap
 import threading
 import time
 import warnings
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import Callable
 
 import pytest
-from agentlab_faults.sim import Deadlock, Simulation, SimulationEnded, TimeCapReached, WatchdogFired
+from agentlab_faults.sim import Deadlock, Simulation, TimeCapReached
 
 
 class Enough(BaseException):
     """A reason of the test's own."""
-
-
-def spin(_: Simulation) -> None:
-    while True:
-        pass
-
-
-def spin_until(over: Callable[[], bool]) -> None:
-    while not over():
-        pass
 
 
 def hang_sync(_: Simulation) -> None:
@@ -161,31 +145,6 @@ def test_stop_is_for_the_simulations_own_thread() -> None:
     assert "thread" in str(errors[0])
 
 
-@pytest.mark.parametrize("where", ["main", "task", "worker"])
-def test_code_that_spins_is_ended_by_the_watchdog(where: str) -> None:
-    async def task(simulation: Simulation) -> None:
-        spin(simulation)
-
-    def run(simulation: Simulation) -> None:
-        if where == "main":
-            spin(simulation)
-        simulation.settle(task(simulation) if where == "task" else asyncio.to_thread(spin, simulation))
-
-    with pytest.raises(WatchdogFired, match="in spin"), Simulation(seed=1, cap=10, watchdog=0.1) as simulation:
-        run(simulation)
-
-
-def test_a_task_that_spins_beside_another_leaves_nothing_behind() -> None:
-    async def agent() -> None:
-        beside = asyncio.create_task(asyncio.sleep(1000))
-        await asyncio.sleep(1)
-        spin_until(beside.done)
-
-    with Simulation(seed=1, cap=10_000, watchdog=0.2) as simulation, pytest.raises(WatchdogFired):
-        simulation.settle(agent())
-    assert simulation.leftovers == ()
-
-
 def test_code_that_leaves_the_process_at_once_leaves_only_the_simulation() -> None:
     with Simulation(seed=1, cap=10) as simulation, pytest.raises(SystemExit) as left:
         simulation.settle(asyncio.to_thread(os._exit, 0))
@@ -203,109 +162,6 @@ def test_a_forked_child_may_leave_at_once() -> None:
     assert os.waitstatus_to_exitcode(status) == 7
 
 
-def test_cleanup_that_stops_its_loop_is_awaited_all_the_same() -> None:
-    cleaned = []
-
-    async def beside() -> None:
-        try:
-            await asyncio.sleep(1000)
-        finally:
-            asyncio.get_running_loop().stop()
-            await asyncio.sleep(1)
-            cleaned.append("beside")
-
-    async def agent() -> None:
-        asyncio.create_task(beside())  # noqa: RUF006 - left behind on purpose
-        await asyncio.sleep(1)
-
-    with Simulation(seed=1, cap=10) as simulation:
-        simulation.settle(agent())
-    assert cleaned == ["beside"]
-
-
-def test_code_that_swallows_the_watchdog_once_meets_it_again() -> None:
-    with Simulation(seed=1, cap=10, watchdog=0.1) as simulation:
-        with pytest.raises(WatchdogFired):
-            spin(simulation)
-        with pytest.raises(WatchdogFired):
-            time.sleep(1)
-
-
-def test_code_that_swallows_it_for_ever_gets_the_second_level() -> None:
-    over = threading.Event()
-    called_on: list[threading.Thread] = []
-
-    def on_stuck() -> None:
-        called_on.append(threading.current_thread())
-        over.set()
-
-    def swallow() -> None:
-        while not over.is_set():
-            try:
-                spin_until(over.is_set)
-            except WatchdogFired:
-                continue
-
-    with Simulation(seed=1, cap=10, watchdog=0.2, on_stuck=on_stuck) as simulation:
-        swallow()
-        with pytest.raises(WatchdogFired):
-            simulation.settle(None)
-    assert called_on[0] is not threading.main_thread()
-
-
-def test_a_stuck_process_exits_with_3_by_default() -> None:
-    code = """
-        from agentlab_faults.sim import Simulation
-        def spin():
-            while True: pass
-        def swallow():
-            while True:
-                try: spin()
-                except BaseException: pass
-        with Simulation(seed=1, cap=10, watchdog=0.2): swallow()
-    """
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 3
-    assert "cannot be ended" in done.stderr
-
-
-def test_a_simulation_on_another_thread_has_its_watchdog_too() -> None:
-    ends: list[BaseException] = []
-
-    def lab() -> None:
-        try:
-            with Simulation(seed=1, cap=10, watchdog=0.2) as simulation:
-                spin(simulation)
-        except SimulationEnded as end:
-            ends.append(end)
-
-    thread = threading.Thread(target=lab)
-    thread.start()
-    thread.join()
-    assert isinstance(ends[0], WatchdogFired)
-
-
-def test_the_watchdog_gives_the_signal_back() -> None:
-    def mine(*_: object) -> None: ...
-
-    before = signal.signal(signal.SIGALRM, mine)
-    try:
-        signal.setitimer(signal.ITIMER_REAL, 1000)
-        with Simulation(seed=1, cap=10):
-            pass
-        assert signal.getsignal(signal.SIGALRM) is mine
-        assert signal.getitimer(signal.ITIMER_REAL)[0] > 900
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-
-
-@pytest.mark.parametrize("seconds", [0, -1])
-def test_a_watchdog_needs_seconds(seconds: float) -> None:
-    with pytest.raises(ValueError, match="watchdog"):
-        Simulation(seed=1, cap=10, watchdog=seconds)
-
-
 @pytest.mark.parametrize("where", ["main", "task", "worker"])
 def test_an_interrupt_goes_through(where: str) -> None:
     def interrupt() -> None:
@@ -321,185 +177,3 @@ def test_an_interrupt_goes_through(where: str) -> None:
 
     with pytest.raises(KeyboardInterrupt), Simulation(seed=1, cap=10) as simulation:
         run(simulation)
-
-
-@pytest.fixture
-def quiet(caplog: pytest.LogCaptureFixture) -> Any:
-    with caplog.at_level(logging.DEBUG):
-        yield
-        gc.collect()
-    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
-
-
-@pytest.mark.usefixtures("quiet")
-def test_what_still_runs_is_cancelled_and_may_clean_up() -> None:
-    cleaned: list[str] = []
-
-    async def background() -> None:
-        try:
-            await asyncio.sleep(1000)
-        finally:
-            await asyncio.sleep(1)
-            cleaned.append("background")
-
-    async def generator() -> AsyncIterator[int]:
-        try:
-            yield 1
-        finally:
-            await asyncio.sleep(1)
-            cleaned.append("generator")
-
-    kept: list[Any] = []
-
-    async def agent() -> None:
-        kept.append(asyncio.create_task(background()))
-        kept.append(generator())
-        await anext(kept[1])
-        kept.append(asyncio.ensure_future(asyncio.to_thread(time.sleep, 500)))
-        await asyncio.sleep(1)
-
-    with Simulation(seed=1, cap=2000) as simulation:
-        simulation.settle(agent())
-    assert sorted(cleaned) == ["background", "generator"]
-    assert simulation.leftovers == ()
-    assert simulation.now == 1
-
-
-@pytest.mark.usefixtures("quiet")
-def test_what_fails_in_its_cleanup_makes_no_noise() -> None:
-    async def background() -> None:
-        try:
-            await asyncio.sleep(1000)
-        finally:
-            raise ValueError("while cleaning up")
-
-    async def agent() -> None:
-        tasks.append(asyncio.create_task(background()))
-        await asyncio.sleep(0)
-
-    tasks: list[asyncio.Task[None]] = []
-    with Simulation(seed=1, cap=10) as simulation:
-        simulation.settle(agent())
-    tasks.clear()
-
-
-@pytest.mark.usefixtures("quiet")
-def test_tasks_and_workers_that_resist_are_named_and_left_alone() -> None:
-    async def stubborn() -> None:
-        while True:
-            try:
-                await asyncio.sleep(1000)
-            except asyncio.CancelledError:
-                continue
-
-    def stubborn_worker() -> None:
-        while True:
-            try:
-                time.sleep(1000)
-            except BaseException:  # noqa: BLE001, S112 - it is the case
-                continue
-
-    async def agent() -> None:
-        tasks.append(asyncio.create_task(stubborn(), name="stubborn"))
-        tasks.append(asyncio.ensure_future(asyncio.to_thread(stubborn_worker)))
-        await asyncio.sleep(1)
-
-    tasks: list[Any] = []
-    with Simulation(seed=1, cap=10) as simulation:
-        simulation.settle(agent())
-    tasks.clear()
-    assert sorted(simulation.leftovers) == ["task stubborn", "worker asyncio_0"]
-
-
-@pytest.mark.usefixtures("quiet")
-def test_a_nested_loop_that_still_runs_is_ended_with_its_tasks() -> None:
-    cleaned: list[str] = []
-
-    async def nested() -> None:
-        try:
-            await asyncio.sleep(1000)
-        finally:
-            cleaned.append("nested")
-
-    async def agent() -> None:
-        kept.append(asyncio.ensure_future(asyncio.to_thread(lambda: asyncio.run(nested()))))
-        await asyncio.sleep(1)
-
-    kept: list[Any] = []
-    with Simulation(seed=1, cap=2000) as simulation:
-        simulation.settle(agent())
-    assert cleaned == ["nested"]
-    assert simulation.leftovers == ()
-
-
-@pytest.mark.usefixtures("quiet")
-def test_a_loop_that_code_forgot_is_closed() -> None:
-    loops = []
-    with Simulation(seed=1, cap=10):
-        loops.append(asyncio.new_event_loop())
-        loops[0].run_until_complete(asyncio.sleep(1))
-    assert loops[0].is_closed()
-
-
-@pytest.mark.usefixtures("quiet")
-def test_cleanup_that_spins_is_ended_too() -> None:
-    async def background() -> None:
-        try:
-            await asyncio.sleep(1000)
-        finally:
-            while True:
-                pass
-
-    async def agent() -> None:
-        kept.append(asyncio.create_task(background()))
-        await asyncio.sleep(0)
-
-    kept: list[Any] = []
-    with Simulation(seed=1, cap=10, watchdog=0.2) as simulation:
-        simulation.settle(agent())
-    assert kept[0].done()
-
-
-@pytest.mark.usefixtures("quiet")
-def test_workers_do_nothing_more_once_the_simulation_is_over() -> None:
-    did: list[str] = []
-
-    def work() -> None:
-        for step in range(100):
-            time.sleep(1)
-            did.append(f"step {step}")
-
-    async def background() -> None:
-        try:
-            await asyncio.sleep(1000)
-        finally:
-            await asyncio.to_thread(time.sleep, 5)
-            did.append("cleaned up")
-
-    async def agent() -> None:
-        kept.append(asyncio.create_task(background()))
-        kept.append(asyncio.ensure_future(asyncio.to_thread(work)))
-        await asyncio.sleep(1.5)
-
-    kept: list[Any] = []
-    with Simulation(seed=1, cap=2000) as simulation:
-        simulation.settle(agent())
-    assert did == ["step 0", "cleaned up"]
-    assert simulation.leftovers == ()
-
-
-@pytest.mark.usefixtures("quiet")
-def test_a_nested_loop_that_hung_to_the_cap_cleans_up_too() -> None:
-    cleaned: list[str] = []
-
-    async def nested() -> None:
-        try:
-            await asyncio.sleep(math.inf)
-        finally:
-            await asyncio.sleep(1)
-            cleaned.append("nested")
-
-    with pytest.raises(TimeCapReached), Simulation(seed=1, cap=20) as simulation:
-        simulation.settle(asyncio.to_thread(lambda: asyncio.run(nested())))
-    assert cleaned == ["nested"]
-    assert simulation.leftovers == ()
