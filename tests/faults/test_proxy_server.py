@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import resource
 import socket
 import struct
+from typing import Any
 
 import pytest
 from agentlab_faults.proxy import NOTHING, CannotListen, Front, Limits, Scopes, Scripted, Server
 
-from .proxy_sockets import ASK, Chaos, chaos, chat, post
+from .proxy_sockets import ASK, Chaos, chaos, chat, post, until
 
 QUICK = Limits(head_seconds=0.2, stall_seconds=0.2, idle_seconds=5.0)
 
@@ -202,6 +204,22 @@ async def test_a_client_that_resets_is_forgotten() -> None:
         await running.server.idle()
         running.scopes.switch(NOTHING)
         await goes_on(running)
+
+
+@pytest.mark.parametrize(
+    "sent", [ASK[:-20], b"POST /v1/cha", b"POST / HTTP/1.1\r\nhost: 127.0.0.1\r\ntransfer-encoding: chunked\r\n\r\nff"]
+)
+async def test_a_client_that_closes_within_its_request_is_forgotten(sent: bytes) -> None:
+    noise: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: noise.append(context))
+    async with chaos() as running:
+        async with running.client() as client:
+            await client.send(sent)
+            await until(lambda: running.server.connections == 1)
+        await running.server.idle()
+        assert (await running.ask())[0] == 200
+    gc.collect()  # a task that failed tells when it goes
+    assert noise == []
 
 
 async def test_beyond_its_number_of_connections_it_closes_at_once() -> None:

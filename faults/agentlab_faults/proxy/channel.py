@@ -225,8 +225,12 @@ class Channel(asyncio.Protocol):
         """FIN, then throw away what the client still sends (up to `most` bytes, for `seconds`), so that it can read our last words."""
         if self._transport is None or self.lost:
             return
-        if self._transport.can_write_eof():
-            self._transport.write_eof()
+        try:
+            if self._transport.can_write_eof():
+                self._transport.write_eof()
+        except OSError:  # the client has closed and refused our last words; the loop has not heard of it yet
+            self.abort()
+            return
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
         with contextlib.suppress(Gone, TimeoutError):
