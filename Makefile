@@ -27,9 +27,8 @@ demo: $(VENV)/.ready  ## Break the reference agent everywhere: the shipped suite
 test: lint types browser promtool  ## Everything that a change must pass: lint, types, tests with doctests
 	$(BIN)/pytest $(PYTEST_FLAGS)
 
-test-full: test  ## The tests again on every Python from 3.11 to 3.14 that the machine has, and those of older clients
-	AGENTLAB_FULL=1 .ci/each-python $(PYTEST_FLAGS)
-	.ci/each-client $(PYTEST_FLAGS)
+test-full: test  ## And then, about an hour: every case of tests that play a sample, every other Python from 3.11 to 3.14, older clients
+	.ci/full $(PYTEST_FLAGS)
 
 lint: $(VENV)/.ready-dev  ## ruff: rules and format
 	$(BIN)/ruff check
