@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import sys
 from typing import Any
 
 from langchain.agents import create_agent
@@ -18,7 +20,8 @@ def http() -> Any:
 
 
 def stdio() -> Any:
-    return _loading({"transport": "stdio", "command": "python", "args": ["no_such_server.py"]})
+    arguments = shlex.split(os.environ.get("SHOP_MCP_ARGS", "no_such_server.py"))
+    return _loading({"transport": "stdio", "command": sys.executable, "args": arguments})
 
 
 def _loading(connection: Any) -> Any:

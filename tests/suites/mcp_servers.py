@@ -39,7 +39,8 @@ def shop_suite(folder: Path, *, real: bool = False) -> LoadedSuite:
 def outcomes_of(ready: Prepared) -> tuple[set[str], Callable[[str], tuple[str, int]]]:
     """The points of the fault-free run, which is green; and what plays the cell of a schedule: its outcome, and how often it was seen."""
     found = discover(ready)
-    assert [(one.outcome, one.failure) for one in found] == [("success", "")]
+    ends = [(one.outcome, one.failure) for one in found]
+    assert ends == [("success", "")], ends
     cells = {cell.id: cell for cell in cells_of(ready, found)}
 
     def outcome(schedule: str) -> tuple[str, int]:
