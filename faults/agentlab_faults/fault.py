@@ -123,7 +123,7 @@ class Row:
             return False
         if point.kind != "llm":
             tool = point.target if point.kind == "tool" else ""
-            return self.strikes_on(effect=point.effect, method=point.method, transport=point.transport, tool=tool)
+            return self.id not in point.unmoved and self.strikes_on(effect=point.effect, method=point.method, transport=point.transport, tool=tool)
         return self.needs <= set(point.shows) and self.acts_on(point.target, calls_tools=point.calls_tools, streamed=point.streamed)
 
     def acts_on(self, api: str, *, calls_tools: bool, streamed: bool) -> bool:
@@ -260,6 +260,11 @@ class BreaksTool(Fault):
     def strike(self, call: ToolCall) -> Strike:
         """What happens to this execution."""
         raise NotImplementedError
+
+    def moves(self, result: Any) -> bool:
+        """Whether there is something for it to change in this result; the plan leaves it out where there is not."""
+        del result  # most act on any
+        return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,8 @@ class Point:
     """What the request shows (an LLM point of a fault-free run only)."""
     effect: Literal["read", "write", "external", ""] = ""
     """The tool's declared effect; of a store's command, whether it reads or writes (tool and store points only)."""
+    unmoved: tuple[str, ...] = ()
+    """Faults that have nothing to change in what the tool returned (a tool point of a fault-free run only)."""
     method: str = ""
     """The store's command, or the MCP method (`tools/call`) (store and MCP points only)."""
     transport: Literal["http", "stdio", ""] = ""

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from agentlab_faults.catalogue import UnknownFault, all_modes, at_events, mode_schedule, modes_for, nearest, select, shapes_in_turn, singles
-from agentlab_faults.fault import Fault, all_faults
+from agentlab_faults.fault import BreaksTool, Fault, all_faults
 from agentlab_faults.outside import CannotAsk, CannotRun
 from agentlab_faults.played import Clean, Played
 from agentlab_faults.points import CHUNK, Point
@@ -109,13 +109,25 @@ def _discover(scene: Scene, agent: Agent, seed: int) -> Discovered:
         scene.name,
         failure or ("" if agent.outside is not None else _unseen_tools(scene, played)),
         judged.outcome,
-        played.points,
+        tuple(_fitted(played)),
         played.clean,
         journal_digest(played),
         played.models,
         tuple(_sha(prompt) for prompt in played.system_prompts),
         {name: _sha(schema) for name, schema in played.tool_schemas.items()},
     )
+
+
+def _fitted(played: Played) -> Iterator[Point]:
+    """The points, those of tools with the faults that would change nothing in what the tool returned."""
+    breaking = [fault() for fault in all_faults().values() if issubclass(fault, BreaksTool)]
+    returned = {done.point: done.value for done in reversed(played.ledger.executions) if done.end == "ok"}
+    for point in played.points:
+        if point.name in returned:
+            unmoved = tuple(fault.row.id for fault in breaking if not fault.moves(returned[point.name]))
+            yield replace(point, unmoved=unmoved)
+        else:
+            yield point
 
 
 def _unseen_tools(scene: Scene, played: Played) -> str:

@@ -34,13 +34,15 @@ HISTORY: list[Any] = [
 TOOLS = [{"type": "function", "function": {"name": name, "parameters": {}}} for name in ("lookup_order", "refund")]
 
 
-def message(name: str, *, calls: bool = False, history: list[Any] = HISTORY, **settings: Any) -> tuple[dict[str, Any], Any]:
+def message(
+    name: str, *, calls: bool = False, arguments: str = '{"order":"5512"}', history: list[Any] = HISTORY, **settings: Any
+) -> tuple[dict[str, Any], Any]:
     """(the message that the agent gets, the whole payload)."""
     fault = all_faults()[name](**settings)
     assert isinstance(fault, Spoils)
     answer = Answer(
         content=None if calls else TEXT,
-        calls=(Called("call_1", "refund", '{"order":"5512"}'),) if calls else (),
+        calls=(Called("call_1", "refund", arguments),) if calls else (),
         finish="tool_calls" if calls else "stop",
         usage=Usage(12, 7, 19),
         model="gpt-4o-mini",
@@ -114,6 +116,10 @@ def test_a_wrong_tool_is_one_that_was_offered() -> None:
 
 def test_an_invented_argument_looks_like_the_right_one() -> None:
     assert called(message("sem_hallucinated_field", calls=True)[0]) == [("refund", '{"order":"6623"}')]
+
+
+def test_an_argument_is_invented_where_there_is_none_to_change() -> None:
+    assert called(message("sem_hallucinated_field", calls=True, arguments="{}")[0]) == [("refund", '{"id":"1001"}')]
 
 
 def test_a_weaker_model_names_itself() -> None:

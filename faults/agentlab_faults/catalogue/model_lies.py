@@ -129,7 +129,7 @@ def _next_to(name: str, offered: list[str]) -> str:
     )
 )
 class HallucinatedField(Rewrites):
-    """The first argument of each call has another value that looks like the right one."""
+    """The first argument of each call has another value that looks like the right one; a call that has none to change gets one."""
 
     def rewrite(self, answer: Answer) -> Answer:
         return replace(answer, calls=tuple(replace(call, arguments=_invented(call.arguments)) for call in answer.calls))
@@ -137,8 +137,8 @@ class HallucinatedField(Rewrites):
 
 def _invented(arguments: str) -> str:
     values = json.loads(arguments)
-    first = next((name for name, value in values.items() if _other(value) != value), None)
-    return json.dumps(values | {first: _other(values[first])}, ensure_ascii=False, separators=(",", ":")) if first else arguments
+    other = next(({name: _other(value)} for name, value in values.items() if _other(value) != value), {"id": "1001"})
+    return json.dumps(values | other, ensure_ascii=False, separators=(",", ":"))
 
 
 @register(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from agentlab_faults.catalogue.rates import HARMLESS, HIDDEN, RETRIED, SILENT_TOOL, STAYS, often
 from agentlab_faults.fault import BreaksTool, Row, Strike, ToolCall, register
+from agentlab_faults.ledger import canonical
 
 __all__ = ["DriftedSchema", "EmptyResult", "HugeResult", "InjectedInstruction", "PartialResult", "PlausibleWrong", "StaleResult"]
 
@@ -21,6 +23,13 @@ class _Rewrites(BreaksTool):
         """The body runs, its result is rewritten."""
         del call  # every execution fares alike
         return Strike(runs=True, rewrite=self.rewrite)
+
+    def moves(self, result: Any) -> bool:
+        """Whether the result has a part that it changes: there is no status to be old in `{total: 49.90}`, no number in `{ok: true}`."""
+        try:
+            return canonical(self.rewrite(copy.deepcopy(result))) != canonical(result)
+        except Exception:  # noqa: BLE001 - a real tool's result that cannot be copied or walked: the cell itself tells of it
+            return True
 
 
 @register(

@@ -1,0 +1,43 @@
+"""Which faults are planned: those that have something to change in what the fault-free run showed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from agentlab_suites.agents import load_agent
+from agentlab_suites.load import load_suite
+from agentlab_suites.plan import cells_of, discover, prepare
+
+REWRITING = ["tool_empty_result", "tool_partial_result", "tool_plausible_wrong", "tool_stale_result"]
+SUITE = """\
+version: 1
+tools:
+  search_kb: {effect: read, returns: []}
+  lookup_order: {effect: read, returns: {total: 49.90}}
+  update_address: {effect: read}
+scenarios:
+  ask:
+    prompt: Where is it?
+    script:
+      - call: {search_kb: {query: a}}
+      - call: {lookup_order: {id: "1"}}
+      - call: {update_address: {order: "1", address: b}}
+      - say: Here.
+"""
+
+
+def test_a_fault_that_would_leave_a_tools_result_as_it_is_is_not_planned(tmp_path: Path) -> None:
+    (tmp_path / "ask.suite.yaml").write_text(SUITE)
+    prepared = prepare(load_suite(tmp_path / "ask.suite.yaml"), load_agent("examples/bare_loop.py:build"))
+    try:
+        cells = cells_of(prepared, discover(prepared), REWRITING)
+    finally:
+        prepared.undo()
+    planned = [cell.schedule.name for cell in cells if cell.kind == "single" and not cell.schedule.name.endswith(("-x3", "-always"))]
+    assert planned == [
+        "tool.lookup_order.1-tool_empty_result",
+        "tool.lookup_order.1-tool_partial_result",
+        "tool.lookup_order.1-tool_plausible_wrong",
+        "tool.update_address.1-tool_empty_result",
+        "tool.update_address.1-tool_partial_result",
+    ]
