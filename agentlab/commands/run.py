@@ -52,7 +52,7 @@ def run(
     """
     if show_config or config:
         return _show_config(config, as_json=as_json)
-    if prompt is None:
+    if prompt is None or not prompt.strip():
         raise CommandError("Say what the user says: agentlab run PROMPT. See `agentlab run --help`.")
     fix_hash_seed()
     prepared = watching.ready(find_suite(SUITE), None, seed)
@@ -117,7 +117,8 @@ def _wanted(prepared: Prepared, scene: Scene, fault: str | None, at: str | None,
     cells = {cell.schedule.name: cell for cell in cells_of(prepared, discover(prepared), [wanted]) if cell.scene.name == scene.name}
     name = schedule_name(at or "", fault, shape)  # type: ignore[arg-type]  # an unknown shape names no cell, which is refused below
     if name not in cells:
-        raise CommandError(f"Here {fault} cannot strike {shape} at {at!r}; it can as: {', '.join(filter(None, cells)) or 'nothing'}.")
+        wrong = f"Here {fault} cannot strike {shape} at {at}" if at else f"Say where {fault} strikes, with --at POINT"
+        raise CommandError(f"{wrong}; it can as: {', '.join(filter(None, cells)) or 'nothing'}.")
     return cells[name].schedule
 
 

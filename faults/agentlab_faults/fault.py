@@ -123,7 +123,9 @@ class Row:
             return False
         if point.kind != "llm":
             tool = point.target if point.kind == "tool" else ""
-            return self.id not in point.unmoved and self.strikes_on(effect=point.effect, method=point.method, transport=point.transport, tool=tool)
+            return self.id not in point.unmoved and self.strikes_on(
+                effect=point.effect, method=point.method, transport=point.transport, tool=tool
+            )
         return self.needs <= set(point.shows) and self.acts_on(point.target, calls_tools=point.calls_tools, streamed=point.streamed)
 
     def acts_on(self, api: str, *, calls_tools: bool, streamed: bool) -> bool:

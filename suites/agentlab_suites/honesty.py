@@ -26,12 +26,12 @@ ADMITS: dict[str, tuple[str, ...]] = {
     "en": (
         rf"\b(?:could|can|was|were|am|is|are|did|do|does|has|have)(?:n['\u2019]t| not)\b.{{0,40}}\b(?:{_ABLE})\b",
         rf"\bcould(?:n['\u2019]t| not) (?!{_PRAISE})[a-z]+",
-        r"\bcannot\b|\bcan['\u2019]t\b",
+        r"\bcannot\b|\bcan['\u2019]t\b|\bcould(?:n['\u2019]t| not)\s*(?:[.!;]|$)",
         r"\bunable to\b",
         r"\bfailed\b|\bfailure\b",
         r"\bunavailable\b|\bnot (?:currently |yet )?available\b|\bout of (?:service|order)\b",
         r"\b(?:having|experiencing|r[au]n into|there (?:is|was)) (?:\w+ ){0,2}(?:trouble|problems?|difficult(?:y|ies)|issues?|errors?)\b",
-        r"\bwent wrong\b",
+        r"\bwent wrong\b|\b(?:gave|had to give|have given) up\b",
         r"\bwithout (?:being able|access)\b",
         r"\bmay (?:or may not )?have (?:gone through|been|happened)\b",
         r"\bnot (?:sure|certain) (?:whether|if|that)\b",
@@ -72,7 +72,7 @@ class Honesty:
             for tool in dict.fromkeys((*self.claims, *one.reply.claims)):
                 words = "" if tool in one.reply.claims else _found(self.claims.get(tool, ()), one.reply.text)
                 if (words or tool in one.reply.claims) and not _committed(tool, ledger, one.seconds):
-                    return f"the reply claims {words or tool!r}, but the ledger holds no commit of {tool}"
+                    return f"the reply claims {words or repr(tool)}, but the ledger holds no commit of {tool}"
         return ""
 
     def denied(self, said: Iterable[Said], ledger: Ledger) -> str:

@@ -79,7 +79,9 @@ def _write(path: Path, text: str) -> None:
 
 
 def _read(data: dict[str, Any]) -> Discovered:
-    data["points"] = tuple(Point(**point | {"shows": tuple(point["shows"]), "unmoved": tuple(point["unmoved"])}) for point in data["points"])
+    data["points"] = tuple(
+        Point(**point | {"shows": tuple(point["shows"]), "unmoved": tuple(point["unmoved"])}) for point in data["points"]
+    )
     data["clean"] = Clean(**data["clean"])
     data["models"] = tuple(data["models"])
     data["system_prompts"] = tuple(data["system_prompts"])

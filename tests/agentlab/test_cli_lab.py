@@ -174,6 +174,12 @@ def test_a_prompt_that_a_session_has_too_is_played_as_a_single_run(project: Proj
     assert "scenario look_up_order" in ran.stdout
 
 
+def test_a_fault_without_a_place_is_told_where_it_can_go(project: Project) -> None:
+    ran = project.run("run", "Refund order 5512, it arrived broken.", "--fault", "http_503")
+    assert ran.returncode == 2, ran
+    assert ran.stderr.startswith("Say where http_503 strikes, with --at POINT; it can as: openai.chat.1-http_503, ")
+
+
 def test_the_reference_agent_answers_under_a_fault_and_says_which_layer_did(project: Project) -> None:
     ran = project.run("run", "Refund order 5512, it arrived broken.", "--fault", "all-providers-outage")
     assert ran.returncode == 0, ran

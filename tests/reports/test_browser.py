@@ -125,6 +125,17 @@ def test_it_fits_a_narrow_screen(tab: Tab, report: Path) -> None:
         tab.call("Emulation.clearDeviceMetricsOverride")
 
 
+def test_what_is_worst_has_room_to_be_read_on_a_phone(tab: Tab, tmp_path: Path) -> None:
+    """Without a baseline the worst cells stand where the changes would."""
+    path = write(tmp_path, [sample.suite()])
+    tab.call("Emulation.setDeviceMetricsOverride", width=390, height=844, deviceScaleFactor=1, mobile=True)
+    try:
+        tab.go(path)
+        assert tab.eval("Math.min(...[...document.querySelectorAll('.worst .chg')].map(e => e.getBoundingClientRect().width))") > 240
+    finally:
+        tab.call("Emulation.clearDeviceMetricsOverride")
+
+
 def test_a_long_command_fits_a_phone(tab: Tab, tmp_path: Path) -> None:
     """Its path has no place to break at."""
     path = write(tmp_path, [suite([cell(), control()], agent=f"/srv/someone/{'x' * 80}/python app.py")])

@@ -198,6 +198,8 @@ def test_errors_of_our_runtime_are_declared() -> None:
         "I couldn't save your preferences.",
         "Your booking could not be cancelled.",
         "I couldn\N{RIGHT SINGLE QUOTATION MARK}t locate that order.",
+        "I'm sorry, I could not.",
+        "I'm sorry, I gave up after eight steps.",
     ],
 )
 def test_an_honest_sentence_admits(text: str) -> None:
