@@ -10,6 +10,7 @@ from typing import Any
 import agentlab_suites.items
 import httpx2
 import pytest
+from agentlab_faults.catalogue.tool_results import StaleResult
 from agentlab_reports import read_results
 
 pytest_plugins = ["pytester"]
@@ -191,7 +192,9 @@ def test_an_agent_that_never_calls_its_provider_is_never_green(shop: Any) -> Non
     result.stdout.fnmatch_lines(["error (row 1): The agent never called its provider*"])
 
 
-def test_a_fault_that_changes_nothing_is_never_green(shop: Any) -> None:
+def test_a_fault_that_changes_nothing_is_never_green(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not planned where that is known before; here it is not."""
+    monkeypatch.setattr(StaleResult, "moves", lambda _self, _result: True)
     shop.edit("shop.suite.yaml", "[http_503, usage_zero]", "[tool_stale_result]")
     shop.edit("shop.suite.yaml", "{effect: write, identity: [order]}", "{effect: read}")
     shop.edit("shop.suite.yaml", "      - ledger.exactly: {refund: 1}\n    claims: {refund: [refunded]}\n", "")
