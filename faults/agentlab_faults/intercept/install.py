@@ -13,6 +13,7 @@ from agentlab_faults.intercept.arming import Armed, Handler, Mocks, Watch, curre
 from agentlab_faults.intercept.importing import after_import
 from agentlab_faults.intercept.native import python_only
 from agentlab_faults.intercept.tls import memoise_core, memoise_ssl
+from agentlab_faults.intercept.traces import keep_traces
 
 if TYPE_CHECKING:
     from agentlab_faults.intercept.seam import Place
@@ -67,7 +68,8 @@ def install() -> None:
 
     Best called before any mock library starts, so that mocks go over the seams and not under them.
     """
-    after_import({**{name: partial(_seamed.add, name=name) for name in _LIBRARIES}, "httpcore2": memoise_core, "ssl": memoise_ssl})
+    libraries = {name: partial(_seamed.add, name=name) for name in _LIBRARIES}
+    after_import({**libraries, "httpcore2": memoise_core, "ssl": memoise_ssl, "agents.tracing.processors": keep_traces})
 
 
 @contextmanager
