@@ -18,7 +18,7 @@ from agentlab_faults.tools import adapt_frameworks, hook, hook_at, is_seamed_too
 from agentlab_faults.tools.seams import Hooked
 
 from agentlab_suites.agents import Agent
-from agentlab_suites.framework_tools import tools_built_by, tools_within
+from agentlab_suites.framework_tools import made_by, tools_within
 from agentlab_suites.load import LoadedSuite
 
 __all__ = ["Bare", "find_bare_tools", "hook_tools", "refuse_unseamed"]
@@ -168,17 +168,21 @@ def refuse_unseamed(loaded: LoadedSuite, agent: Agent, found: dict[str, Bare]) -
     if "mcp.client.session" in sys.modules:  # a real server's own, which are seen where the client calls them
         served |= {tool for tool, keys in loaded.suite.tools.items() if keys.body == "real"}
     unseen = {tool for tool, keys in loaded.suite.tools.items() if keys.at is None} - found.keys() - served
-    for search in (_seamed_in_modules, tools_built_by):
-        if unseen:
-            unseen -= search(agent)
+    if unseen:
+        unseen -= _seamed_in_modules(agent)
+    made, failure = made_by(agent) if unseen else (None, "")
+    unseen -= tools_within([made])
+    but = f"nothing of {agent.name!r} by that name can be hooked, so it would run for real; add"
+    if failure:
+        but = f"{agent.name!r} makes no agent in which to look for it: {failure}. Mend that, or add"
     for name, scenario in loaded.suite.scenarios.items():
         for n, turn in enumerate(scenario.script):
             for tool, _ in turn.calls:
                 if tool in unseen:
                     keys = loaded.suite.tools[tool]
                     raise loaded.bad(
-                        f"The script calls {tool!r}, but nothing of {agent.name!r} by that name can be hooked, so it would run for real; "
-                        f'add where it is: tools: {{{tool}: {{effect: {keys.effect}, at: "your.module:{tool}"}}}}',
+                        f"The script calls {tool!r}, but {but} where it is: "
+                        f'tools: {{{tool}: {{effect: {keys.effect}, at: "your.module:{tool}"}}}}',
                         *("scenarios", name, "script", n),
                     )
 

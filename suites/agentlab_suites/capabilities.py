@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from agentlab_faults.engine import play
 from agentlab_faults.outside import Outside
-from agentlab_faults.played import Setup, Talk
 from agentlab_faults.tools import adapt_frameworks
 
 from agentlab_suites.agents import Agent, wants_history
 from agentlab_suites.bare_tools import find_bare_tools
-from agentlab_suites.framework_tools import tools_within
+from agentlab_suites.framework_tools import made_by, tools_within
 from agentlab_suites.frameworks import kind_of
 from agentlab_suites.load import LoadedSuite
 
@@ -63,10 +61,10 @@ def explain(agent: Agent, loaded: LoadedSuite) -> Iterator[tuple[str, str]]:
         yield from _outside(agent.name, agent.outside, loaded)
         return
     adapt_frameworks()
-    made, failure = _made(agent)
+    made, failure = made_by(agent)
     kind = CAPABILITIES[kind_of(made) or "callable"]
     yield "agent", f"{agent.name} ({'a factory, called afresh for every cell' if agent.is_factory else 'an agent'})"
-    yield "kind", failure or kind.kind
+    yield "kind", f"not known: {failure}" if failure else kind.kind
     yield "turns", "a parameter history" if kind_of(made) is None and wants_history(made) else kind.turns
     yield "points", kind.points
     yield "time", kind.time
@@ -92,16 +90,3 @@ def _outside(name: str, agent: Outside, loaded: LoadedSuite) -> Iterator[tuple[s
     yield "provider", "a server on loopback, told by OPENAI_BASE_URL and the like" if started else f"http://127.0.0.1:{agent.proxy}"
     for tool, keys in loaded.suite.tools.items():
         yield f"tool {tool}", f"{keys.effect}; run by the agent itself, for real, and not seen"
-
-
-def _made(agent: Agent) -> tuple[Any, str]:
-    """What the factory makes, and why it makes nothing."""
-    made: list[Any] = []
-
-    def build(talk: Talk) -> None:
-        made.append(agent.instance(talk))
-
-    played = play(build, Setup())
-    if made:
-        return made[0], ""
-    return None, f"not known: the factory raised {type(played.error).__name__}: {' '.join(str(played.error).split())}"

@@ -14,7 +14,7 @@ from agentlab_faults.tools import is_seamed_tool
 
 from agentlab_suites.agents import Agent
 
-__all__ = ["tools_built_by", "tools_within"]
+__all__ = ["made_by", "tools_within"]
 
 _MOST = 50_000
 """Objects that are looked at: an agent with its clients and graphs has some thousands."""
@@ -51,17 +51,16 @@ def _inside(held: Any) -> Iterator[Any]:
     yield from vars(held).values()
 
 
-def tools_built_by(agent: Agent) -> set[str]:
-    """The frameworks' tools in what the factory makes: called once in virtual time, never asked anything, and thrown away.
-
-    Where the factory fails there are none; that is for discovery to say.
-    """
+def made_by(agent: Agent) -> tuple[Any, str]:
+    """What the factory makes, called once in virtual time, and why it makes nothing. An agent that is no factory's is itself."""
     if not agent.is_factory:
-        return tools_within([agent.target])
-    built: list[Any] = []
+        return agent.target, ""
+    made: list[Any] = []
 
     def build(talk: Talk) -> None:
-        built.append(agent.instance(talk))
+        made.append(agent.instance(talk))
 
-    play(build, Setup())
-    return tools_within(built)
+    played = play(build, Setup())
+    if made:
+        return made[0], ""
+    return None, f"the factory raised {type(played.error).__name__}: {' '.join(str(played.error).split())}"

@@ -205,6 +205,15 @@ def test_a_fault_that_changes_nothing_is_never_green(shop: Any, monkeypatch: pyt
     assert result.parseoutcomes()["skipped"] == len([name for name in shop.cells() if "stale" in name])
 
 
+def test_what_a_factory_raises_is_told_where_its_tools_cannot_be_found(shop: Any) -> None:
+    shop.edit("agent.py", "def refund(", "def pay_back(")
+    shop.edit("agent.py", "    return agent\n", "    raise ValueError('no database')\n")
+    result = shop.pytest("-q")
+    assert result.ret == 4
+    raised = "makes no agent in which to look for it: the factory raised ValueError: no database. Mend that, or add where it is"
+    result.stdout.fnmatch_lines([f"*The script calls 'refund', but 'agent.py:build' {raised}*"])
+
+
 def test_waived_cells_are_skipped_and_listed(shop: Any) -> None:
     shop.edit("shop.suite.yaml", "    prompt: Hello.", "    prompt: Hello.\n    skip: {http_503: {reason: not ours, until: 2999-01-01}}")
     result = shop.pytest("-q", "-rs", "-k", "greet")
