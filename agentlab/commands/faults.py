@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import fnmatch
 import inspect
-import math
-from fnmatch import fnmatchcase
+from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final, get_args
 
 import typer
+from typer.core import TyperCommand
 
 from agentlab.commands.console import CommandError, nearest, print_json, print_rows, stdout
+from agentlab.commands.modes import describe_mode
 from agentlab.commands.own import load_own
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["app", "catalogue"]
+
+_WIDTH: Final = 17
+"""Of the names of `faults show`, with the blank after them."""
 
 app = typer.Typer(no_args_is_help=False, invoke_without_command=True, rich_markup_mode=None)
 
@@ -37,39 +42,74 @@ def _faults(context: typer.Context) -> None:
         _list_faults()
 
 
-@app.command("list")
+class _ListCommand(TyperCommand):
+    """Its help names the boundaries of the catalogue, which is loaded for it only."""
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write how many faults each boundary has."""
+        del ctx
+        import agentlab_faults.catalogue  # noqa: F401 - it registers what is counted
+        from agentlab_faults.fault import all_faults
+
+        counts: Counter[str] = Counter(fault.row.boundary for fault in all_faults().values())
+        with formatter.section("Boundaries"):
+            formatter.write_dl([(name, f"{counts[name]} faults") for name in _boundaries()])
+
+
+@app.command("list", cls=_ListCommand)
 def _list_faults(
     globs: Annotated[list[str] | None, typer.Argument(metavar="GLOB", help="Which faults and modes: 'http_429*'.")] = None,
-    boundary: Annotated[str | None, typer.Option(metavar="NAME", help="One boundary: network, provider-http, content, tool.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    boundary: Annotated[str | None, typer.Option(metavar="NAME", help="The faults of one boundary (below).")] = None,
+    modes: Annotated[bool, typer.Option("--modes", help="List the modes alone.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON: the faults, or with --modes the modes.")] = False,
 ) -> None:
-    """List faults and modes, one a line.
+    """List faults, one a line, and below them the modes: schedules of faults with a name.
 
     \b
     Examples:
       agentlab faults list
       agentlab faults list 'http_429*' 'tool_*'
       agentlab faults list --boundary network --json
+      agentlab faults list --modes --json
     """
-    entries = catalogue()
-    boundaries = sorted({entry["boundary"] for entry in entries.values()})
-    if boundary is not None and boundary not in boundaries:
-        raise CommandError(f"There is no boundary {boundary!r}.{nearest(boundary, boundaries)} There are: {', '.join(boundaries)}.")
+    if boundary is not None and modes:
+        raise CommandError("A mode has no boundary, as its faults may have several: leave out --boundary or --modes.")
+    if boundary is not None and boundary not in _boundaries():
+        raise CommandError(f"There is no boundary {boundary!r}.{nearest(boundary, _boundaries())} There are: {', '.join(_boundaries())}.")
+    faults = {} if modes else {id_: entry for id_, entry in _faults_by_id().items() if boundary in {None, entry["boundary"]}}
+    named = {} if boundary is not None or (as_json and not modes) else _modes_by_name()
     for glob in globs or []:
-        if not any(fnmatchcase(name, glob) for name in entries):
-            raise CommandError(f"No fault or mode is named {glob!r}.{nearest(glob.replace('*', ''), entries)}")
-    chosen = [
-        entry
-        for name, entry in entries.items()
-        if (not globs or any(fnmatchcase(name, glob) for glob in globs)) and boundary in {None, entry["boundary"]}
-    ]
+        if not fnmatch.filter(faults | named, glob):
+            raise CommandError(_nothing_named(glob, faults | named, boundary))
+    faults, named = _named_so(globs, faults), _named_so(globs, named)
     if as_json:
-        print_json(chosen)
+        print_json([*faults.values(), *named.values()])
         return
-    print_rows(
-        ("FAULT", "BOUNDARY", "SHAPES", "SIMULATES"),
-        [(entry["id"], entry["boundary"], " ".join(entry["best"]), entry["simulates"]) for entry in chosen],
-    )
+    if faults:
+        print_rows(
+            ("FAULT", "BOUNDARY", "SHAPES", "SIMULATES"),
+            [(name, entry["boundary"], " ".join(entry["best"]), entry["simulates"]) for name, entry in faults.items()],
+        )
+    if faults and named:
+        stdout().print()
+    if named:
+        print_rows(("MODE", "BEST", "SIMULATES"), [(name, entry["best"], entry["simulates"]) for name, entry in named.items()])
+
+
+def _nothing_named(glob: str, listed: Mapping[str, object], boundary: str | None) -> str:
+    """The sentence for a glob that fits nothing of what is to be listed."""
+    elsewhere = fnmatch.filter(catalogue(), glob)
+    if not elsewhere:
+        return f"No fault or mode is named {glob!r}.{nearest(glob.replace('*', ''), listed)}"
+    if boundary is not None:
+        return f"Nothing of the boundary {boundary!r} is named {glob!r}, but {elsewhere[0]!r} is elsewhere: leave out --boundary."
+    if elsewhere[0] in _modes_by_name():
+        return f"Only modes are named {glob!r}: add --modes."
+    return f"Only faults are named {glob!r}: leave out --modes."
+
+
+def _named_so(globs: Sequence[str] | None, entries: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {name: entry for name, entry in entries.items() if not globs or any(fnmatch.fnmatchcase(name, glob) for glob in globs)}
 
 
 @app.command("show")
@@ -90,10 +130,24 @@ def _show(
     if as_json:
         print_json(entries[name])
         return
-    console = stdout()
     for key, value in entries[name].items():
-        console.print(f"[bold]{key.replace('_', ' '):<16}[/bold]", end=" ")
-        console.print(_plain(value), markup=False)
+        if key == "rows":
+            _print_field("strikes", "\n".join(_strike(row) for row in value))
+        else:
+            _print_field(key.replace("_", " "), _plain(value))
+
+
+def _print_field(name: str, text: str) -> None:
+    """A name and what it stands for; further lines of the text stand below the first."""
+    console = stdout()
+    console.print(f"[bold]{name:<{_WIDTH}}[/bold]", end="")
+    console.print(text.replace("\n", "\n" + " " * _WIDTH), markup=False)
+
+
+def _strike(row: Mapping[str, Any]) -> str:
+    """A row of a mode: `http_429_rate (retry after: 8.0): every request ...`."""
+    settings = f" ({_plain(row['settings'])})" if row["settings"] else ""
+    return f"{row['fault']}{settings}: {row['strikes']}"
 
 
 def _plain(value: Any) -> str:
@@ -107,12 +161,28 @@ def _plain(value: Any) -> str:
 
 def catalogue() -> Mapping[str, dict[str, Any]]:
     """Every fault by id, then every mode by name, as plain data."""
-    from agentlab_faults.catalogue import all_modes
+    return _faults_by_id() | _modes_by_name()
+
+
+def _faults_by_id() -> dict[str, dict[str, Any]]:
+    import agentlab_faults.catalogue  # noqa: F401 - it registers the shipped ones
     from agentlab_faults.fault import all_faults
 
     load_own(Path.cwd())
-    entries = {name: _describe_fault(fault) for name, fault in all_faults().items()}
-    return entries | {name: _describe_mode(mode) for name, mode in all_modes().items()}
+    return {name: _describe_fault(fault) for name, fault in all_faults().items()}
+
+
+def _modes_by_name() -> dict[str, dict[str, Any]]:
+    from agentlab_faults.catalogue import all_modes
+
+    load_own(Path.cwd())
+    return {name: describe_mode(mode) for name, mode in all_modes().items()}
+
+
+def _boundaries() -> tuple[str, ...]:
+    from agentlab_faults.fault import Boundary
+
+    return get_args(Boundary)
 
 
 def _describe_fault(fault: Any) -> dict[str, Any]:
@@ -140,27 +210,4 @@ def _describe_fault(fault: Any) -> dict[str, Any]:
         "agent_should": row.agent_should,
         "weight": row.weight,
         "settings": {name: field.default for name, field in fault.model_fields.items()},
-    }
-
-
-def _describe_mode(mode: Any) -> dict[str, Any]:
-    """A mode's sentences and rows."""
-    rows = [
-        {
-            "fault": row.fault.row.id,
-            "kind": row.kind,
-            "primary_only": row.primary,
-            "from_seconds": row.window.start,
-            "to_seconds": None if math.isinf(row.window.end) else row.window.end,
-        }
-        for row in mode.injections
-    ]
-    return {
-        "id": mode.name,
-        "simulates": mode.summary,
-        "boundary": "mode",
-        "best": {"mode": mode.best},
-        "why": mode.why,
-        "happens": mode.happens,
-        "rows": rows,
     }

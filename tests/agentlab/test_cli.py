@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 from agentlab_faults.catalogue import all_modes
@@ -90,11 +91,12 @@ def test_a_key_in_an_error_is_masked(capsys: pytest.CaptureFixture[str], monkeyp
     assert "[secret]" in err
 
 
-def test_the_catalogue_is_listed_with_every_fault_and_mode(capsys: pytest.CaptureFixture[str]) -> None:
-
+def test_the_catalogue_is_listed_with_every_fault_and_below_them_every_mode(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "faults list")
     assert code == 0
-    assert [line.split()[0] for line in out.splitlines()[1:]] == [*all_faults(), *all_modes()]
+    faults, modes = out.split("\n\n")
+    assert [line.split()[0] for line in faults.splitlines()] == ["FAULT", *all_faults()]
+    assert [line.split()[0] for line in modes.splitlines()] == ["MODE", *all_modes()]
 
 
 def test_the_catalogue_as_json_can_be_read_by_a_script(capsys: pytest.CaptureFixture[str]) -> None:
@@ -102,6 +104,69 @@ def test_the_catalogue_as_json_can_be_read_by_a_script(capsys: pytest.CaptureFix
     entries = json.loads(out)
     assert {entry["boundary"] for entry in entries} == {"provider-http"}
     assert all(entry["id"].startswith("http_429") for entry in entries)
+
+
+def test_as_json_faults_and_modes_are_each_a_list_of_their_own() -> None:
+    def ids(*options: str) -> list[str]:
+        listed = subprocess.run(
+            [sys.executable, "-m", "agentlab.cli", "faults", "list", "--json", *options], capture_output=True, check=True
+        )
+        return [entry["id"] for entry in json.loads(listed.stdout)]
+
+    assert len(ids()) == 231
+    assert ids("--modes") == list(all_modes())
+
+
+@pytest.mark.parametrize(
+    ("line", "advice"),
+    [
+        ("rate-limit-* --json", "Only modes are named 'rate-limit-*': add --modes."),
+        ("http_* --modes", "Only faults are named 'http_*': leave out --modes."),
+        ("http_* --boundary tool", "but 'http_429_rate' is elsewhere: leave out --boundary."),
+        ("--boundary tool --modes", "leave out --boundary or --modes."),
+    ],
+)
+def test_a_list_that_would_be_empty_is_refused_with_the_reason(capsys: pytest.CaptureFixture[str], line: str, advice: str) -> None:
+    code, out, err = run(capsys, f"faults list {line}")
+    assert (code, out) == (2, "")
+    assert err.endswith(f"{advice}\n")
+
+
+def test_the_help_of_the_list_names_each_boundary_and_how_many_faults_it_has(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run(capsys, "faults list --help")
+    counts = Counter(fault.row.boundary for fault in all_faults().values())
+    told = dict(line.split()[:2] for line in out.partition("Boundaries:\n")[2].splitlines())
+    assert told == {boundary: str(count) for boundary, count in counts.items()}
+
+
+@pytest.mark.parametrize(
+    ("mode", "strikes"),
+    [
+        ("all-providers-outage", ["http_503: every request to a model, for the whole run"]),
+        ("provider-brownout", ["http_529_overloaded: every second request to a model, for the whole run"]),
+        (
+            "outage-then-storm",
+            [
+                "http_503: every request to a model of the first provider, in the first 3 s",
+                "http_429_rate (retry_after: 3.0): every request to a model of the first provider, from 3 s to 9 s",
+            ],
+        ),
+        (
+            "flapping-provider",
+            [
+                "net_conn_refused: every request to a model of the first provider, in spells of about 2 s with about 4 s between them",
+            ],
+        ),
+        (
+            "brownout-ramp",
+            ["http_529_overloaded: a share of the requests to a model that goes from 40% to 70% within 60 s, for the whole run"],
+        ),
+        ("store-full", ["redis_oom: every command to the store that it can act on, for the whole run"]),
+    ],
+)
+def test_a_mode_is_shown_with_where_and_when_its_faults_strike(capsys: pytest.CaptureFixture[str], mode: str, strikes: list[str]) -> None:
+    _, out, _ = run(capsys, f"faults show {mode}")
+    assert [line.strip() for line in out.partition("strikes")[2].splitlines()] == strikes
 
 
 @pytest.mark.parametrize("name", ["http_429_rate", "primary-provider-outage"])
