@@ -118,6 +118,7 @@ def play(
     ):
         ending, error, detail = _run_to_its_end(conversation, talk, simulation)
         run.over = True
+    run.problems.extend(simulation.refusals)
     if watch.escaped:
         run.problems.append(f"The agent reached the network past the lab: {', '.join(sorted(set(watch.escaped)))}.")
     return Played(

@@ -15,10 +15,10 @@ from agentlab_faults.cassette.matching import Player
 from agentlab_faults.dialects import DIALECTS, Dialect
 from agentlab_faults.dialects.counting import counted
 from agentlab_faults.dialects.responses.retrieving import retrieved
-from agentlab_faults.exchange import Exchange, Pause, WireRequest, differs_after
+from agentlab_faults.exchange import Break, Exchange, Pause, WireRequest, differs_after
 from agentlab_faults.fault import Replaces, Spoils
 from agentlab_faults.injector import Target
-from agentlab_faults.intercept import Handler, OnEnd, classify
+from agentlab_faults.intercept import Endpoint, Handler, OnEnd, classify
 from agentlab_faults.journal import Answered
 from agentlab_faults.ledger import canonical
 from agentlab_faults.noting import digest, requested, retry_after, silence, traits
@@ -29,6 +29,7 @@ from agentlab_faults.schedule import Injection
 from agentlab_faults.script import Asked, ScriptMissing
 from agentlab_faults.scrub import cut
 from agentlab_faults.serving import EPOCH, Good, recorded, serve
+from agentlab_faults.sim.active import is_leftover
 from agentlab_faults.sim.real import get_ident
 from agentlab_faults.tokens import token_answer
 
@@ -37,6 +38,7 @@ __all__ = ["Provider"]
 _NOT_VIRTUAL = "which is not in virtual time; use asyncio.to_thread or a ThreadPoolExecutor."
 _SILENT = Exchange(before=(Pause(math.inf),))
 """Never answers: what a request gets once the run is being stopped."""
+_REFUSED = Exchange(before=(Break("ConnectError", "the run that started this thread is over"),))
 _TICK = 1e-6
 """Seconds that two times may be apart and still be the same: one is a clock's, the other one a sum."""
 
@@ -82,8 +84,12 @@ class Provider:
         if self._run.over:
             return _SILENT, None
         endpoint = classify(request)
-        if endpoint is None or endpoint.kind in ("tool", "mcp"):
-            return self._of_mcp(request) if endpoint is not None and endpoint.kind == "mcp" else None
+        if endpoint is None or endpoint.kind == "tool":
+            return None
+        if is_leftover():
+            return _REFUSED, None
+        if endpoint.kind == "mcp":
+            return self._of_mcp(request)
         if endpoint.kind == "telemetry":
             self.telemetry += 1
             return Exchange(status=202, headers=(("content-length", "0"),)), None
@@ -92,6 +98,9 @@ class Provider:
                 f"The agent called its provider from a real thread ({threading.current_thread().name}), {_NOT_VIRTUAL}"
             )
             return None
+        return self._of_provider(endpoint, request)
+
+    def _of_provider(self, endpoint: Endpoint, request: WireRequest) -> tuple[Exchange, OnEnd | None]:
         if (beside := self._beside(endpoint.api, request)) is not None:
             return beside, None
         dialect = DIALECTS.get(endpoint.api)

@@ -11,6 +11,7 @@ from agentlab_faults.injector import Target
 from agentlab_faults.journal import StoreAnswered, StoreAsked
 from agentlab_faults.points import Point
 from agentlab_faults.run import Run
+from agentlab_faults.sim.active import is_leftover
 from agentlab_faults.sim.real import get_ident
 from agentlab_faults.stores.commands import masked
 from agentlab_faults.stores.hub import End, Operation
@@ -56,8 +57,10 @@ class Storeroom:
         self.server = in_memory(store.data) if store is not None and store.body == "fake" else None
 
     def begin(self, operation: Operation, address: str) -> _Attempt | None:
-        """Place an attempt at a command, and pick its fault; None after the run."""
+        """Place an attempt at a command, and pick its fault; None after the run. A thread that an earlier run left behind is refused."""
         run = self._run
+        if is_leftover():
+            raise ConnectionRefusedError("The run that started this thread is over, and so is its store.")
         if run.over:
             return None
         if get_ident() != self._thread:

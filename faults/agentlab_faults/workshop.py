@@ -18,6 +18,7 @@ from agentlab_faults.played import Tool
 from agentlab_faults.points import Point
 from agentlab_faults.run import Run
 from agentlab_faults.runs import RUN
+from agentlab_faults.sim.active import is_leftover
 from agentlab_faults.tools.hub import NO_DEFAULTS, Body, Silence, Steps
 
 __all__ = ["Workshop"]
@@ -55,6 +56,8 @@ class Workshop:
     def execution(self, name: str, arguments: Mapping[str, Any], call_id: str | None, defaults: Mapping[str, Any] = NO_DEFAULTS) -> Steps:
         """The steps of one execution; what they return is what the agent gets."""
         run = self._run
+        if is_leftover():
+            raise RuntimeError(f"The tool {name!r} is not run: the run that started this thread is over.")
         if run.over:
             yield Silence(math.inf)
         tool = run.setup.tools.get(name) or run.setup.tools.get(run.model.called(call_id) or "")

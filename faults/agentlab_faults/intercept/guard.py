@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from agentlab_faults.intercept.arming import Armed, current
 from agentlab_faults.intercept.endpoints import is_address, is_loopback, is_telemetry_host
+from agentlab_faults.sim.active import is_leftover
 
 __all__ = ["EscapedConnectError", "EscapedLookupError", "stand_guard"]
 
@@ -82,6 +83,8 @@ def _number(port: int | str | bytes | None) -> int:
 
 
 def _record(armed: Armed, what: str, host: str, port: Any) -> None:
+    if is_leftover():
+        return
     seen = armed.watch.telemetry if is_telemetry_host(host) else armed.watch.escaped
     text = f"{what} {host}:{port}" if port else f"{what} {host}"
     if text not in seen:

@@ -12,7 +12,7 @@ from agentlab_faults.sim import real
 if TYPE_CHECKING:
     from agentlab_faults.sim.hub import Hub
 
-__all__ = ["LAB", "Lab", "hub_here", "standing_still"]
+__all__ = ["LAB", "Lab", "hub_here", "is_leftover", "standing_still"]
 
 
 class Lab:
@@ -52,6 +52,12 @@ def hub_here() -> Hub | None:
     if hub is None or real.get_ident() != LAB.thread:
         return None
     return hub
+
+
+def is_leftover() -> bool:
+    """True on a real thread that an earlier run started and that has outlived it: what it does is no part of the active one."""
+    hub = LAB.hub
+    return hub is not None and hub.foreign.is_leftover()
 
 
 @contextmanager

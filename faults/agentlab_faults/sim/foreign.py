@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import threading
 from _thread import allocate_lock
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
 from typing import TYPE_CHECKING, Final, Protocol
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 from agentlab_faults.sim import real
 from agentlab_faults.sim.waiter import Waiter
@@ -18,7 +19,7 @@ from agentlab_faults.sim.waiter import Waiter
 if TYPE_CHECKING:
     from agentlab_faults.sim.hub import Hub
 
-__all__ = ["Descriptors", "Foreign", "stands_still"]
+__all__ = ["Descriptors", "Foreign", "inherit", "stands_still"]
 
 _SLICE: Final = 0.02
 """Real seconds of one look at real threads and descriptors; also what real descriptors are given before the clock moves."""
@@ -35,8 +36,10 @@ _OLD_WAITS: Final = _WAITS | {"selectors.py"}
 _HERE: Final = __file__.rsplit("/", 1)[0]
 _SLEEPS: Final = f"{_HERE}/timepatch.py"
 """Where a real thread stands that is asleep: in what stands in for `time.sleep`."""
-_noted: Final[WeakSet[threading.Thread]] = WeakSet()
-"""Real threads that the code in a simulation has started or handed work to; a later simulation of the process may wait for them too."""
+_owners: Final[WeakKeyDictionary[threading.Thread, int]] = WeakKeyDictionary()
+"""Real threads that the code in a simulation has started or handed work to, and the number of the last simulation that did; a later one may
+wait for them too."""
+_numbers: Final = itertools.count(1)
 
 
 class Descriptors(Protocol):
@@ -65,7 +68,9 @@ class Foreign:
         """One per loop that watches real descriptors."""
         self.real_io = False
         """True if a loop of this simulation ever watched a real descriptor."""
-        self._noted: WeakSet[threading.Thread] = WeakSet()
+        self.refusals: list[str] = []
+        """What real threads were refused, as sentences."""
+        self._number = next(_numbers)
         self._hub = hub
         self._thread = 0
         self._posted: deque[Waiter] = deque()
@@ -96,8 +101,21 @@ class Foreign:
         """The code in the simulation has started `thread`, or handed work to it."""
         if thread.name not in self.threads:
             self.threads.append(thread.name)
-        self._noted.add(thread)
-        _noted.add(thread)
+        _owners[thread] = self._number
+
+    def is_leftover(self) -> bool:
+        """True on a real thread that an earlier simulation has left behind: what it does is no part of this one."""
+        return not self.is_here() and _owners.get(threading.current_thread(), self._number) != self._number
+
+    def refuse_loop(self) -> str:
+        """A real thread wants to run a loop of this simulation: the sentence that says why it may not."""
+        name = threading.current_thread().name
+        sentence = (
+            f"A real thread ({name}), which is not in virtual time, wanted to run an event loop that is; make the loop in that"
+            " thread, or give the thread's function to asyncio.to_thread or a ThreadPoolExecutor."
+        )
+        self.refusals.append(sentence)
+        return sentence
 
     def take(self) -> list[Waiter]:
         """Those who were woken since the last time."""
@@ -163,13 +181,21 @@ class Foreign:
         frames = sys._current_frames()
         for thread in _alive():
             frame = frames.get(thread.ident or 0)
-            if frame is not None and not stands_still(frame, old=thread not in self._noted):
+            if frame is not None and not stands_still(frame, old=_owners.get(thread) != self._number):
                 return True
         return False
 
 
 def _alive() -> list[threading.Thread]:
-    return [thread for thread in _noted if thread.is_alive()]
+    noted = (reference() for reference in _owners.keyrefs())  # a copy, as real threads add to it
+    return [thread for thread in noted if thread is not None and thread.is_alive()]
+
+
+def inherit(thread: threading.Thread) -> None:
+    """A real thread starts `thread`, which belongs to whatever simulation its own belongs to."""
+    owner = _owners.get(threading.current_thread())
+    if owner is not None:
+        _owners[thread] = owner
 
 
 def stands_still(frame: FrameType | None, *, old: bool = False) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from agentlab_faults.sim.active import hub_here
+from agentlab_faults.sim.loop import VirtualLoop
 
 __all__ = ["install"]
 
@@ -47,7 +48,8 @@ def _patch_runner() -> None:
 
 
 def _patch_foreign_loops() -> None:
-    """A loop of another make that runs on the lab's thread would tell real time and wait in the kernel: refuse it."""
+    """A loop runs where its time is: one of another make on the lab's thread would tell real time and wait in the kernel, and one of a
+    simulation in a real thread would move the clock under everyone's feet."""
     original = asyncio.BaseEventLoop.run_forever
 
     def run_forever(self: asyncio.BaseEventLoop) -> None:
@@ -56,6 +58,8 @@ def _patch_foreign_loops() -> None:
             raise RuntimeError(
                 f"{self!r} was not made in this simulation and cannot run in virtual time: make loops with asyncio.new_event_loop()."
             )
+        if hub is None and isinstance(self, VirtualLoop) and not self.is_closed():
+            raise RuntimeError(self.hub.foreign.refuse_loop())
         original(self)
 
     asyncio.BaseEventLoop.run_forever = run_forever  # type: ignore[method-assign]

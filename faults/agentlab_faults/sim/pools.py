@@ -1,5 +1,7 @@
 """Threads of pools as greenlets: `to_thread`, `run_in_executor`, `ThreadPoolExecutor`, anyio's worker threads and `threading.Timer`.
 
+A thread that does nothing but run a loop of the simulation (`Thread(target=loop.run_forever)`) is one too.
+
 On the lab's thread only, and while a simulation is active. Every other thread that code starts there stays a real one, in real time, and
 is noted.
 """
@@ -20,7 +22,9 @@ from greenlet import GreenletExit
 
 from agentlab_faults.sim.active import LAB, hub_here
 from agentlab_faults.sim.errors import SimulationEnded
+from agentlab_faults.sim.foreign import inherit
 from agentlab_faults.sim.hub import Hub
+from agentlab_faults.sim.loop import VirtualLoop
 from agentlab_faults.sim.waiter import Waiter
 
 __all__ = ["install"]
@@ -158,6 +162,7 @@ def _patch_thread() -> None:
     def start(self: threading.Thread) -> None:
         hub = hub_here()
         if hub is None:
+            inherit(self)
             real_start(self)
         elif _is_green(self):
             _start_green(hub, self)
@@ -171,6 +176,8 @@ def _patch_thread() -> None:
 
 def _is_green(thread: threading.Thread) -> bool:
     kind, target = type(thread), getattr(thread, "_target", None)
+    if isinstance(getattr(target, "__self__", None), VirtualLoop):
+        return True
     return (kind.__module__, kind.__name__) in _GREEN_KINDS or getattr(target, "__module__", None) in _GREEN_TARGETS
 
 

@@ -94,6 +94,11 @@ class Simulation:
         return tuple(self._hub.foreign.threads)
 
     @property
+    def refusals(self) -> tuple[str, ...]:
+        """What real threads wanted to do that they may not, as sentences."""
+        return tuple(self._hub.foreign.refusals)
+
+    @property
     def real_io(self) -> bool:
         """True if a loop watched a real file descriptor (a socket, a subprocess): what comes through it is not in virtual time."""
         return self._hub.foreign.real_io
