@@ -43,12 +43,12 @@ class Conversation:
         if conversation is not None and not IDS.fullmatch(conversation):
             raise ValueError(f"A conversation's id is 1 to 64 letters, digits, '_' and '-', not {conversation[:80]!r}.")
         self.id = conversation or uuid.uuid4().hex
-        self.history = History()
+        self._owner = uuid.uuid4().hex
+        self.history = History(self._owner if store else "")
         self.effects = Effects(self.id)
         self._agent = agent
         self._tenant = tenant
         self._store = store
-        self._owner = uuid.uuid4().hex
         self._version = 0
         """The version that the store holds, as far as is known."""
         self._known = self.effects.past_known = conversation is None or store is None
@@ -154,10 +154,11 @@ class Conversation:
         return ""
 
     def _join(self, checkpoint: Checkpoint, version: int) -> None:
-        """What was said while the store was away comes after what it holds."""
+        """What was said while the store was away comes after what it holds. It may hold some of it: a confirmation can be lost."""
         before, meanwhile = len(self.history), self.history.kept.messages[self._apart :]
         self._adopt(checkpoint, version)
         self.history.close(CUT)
+        meanwhile = self.history.unknown(meanwhile)
         ids = self.history.extend(meanwhile)
         self.effects.turn += sum(message["role"] == "user" for message in meanwhile)
         if self._unfinished is not None:

@@ -15,7 +15,8 @@ __all__ = ["MINTED", "History", "Kept", "Message", "StoredCall", "arguments_of",
 
 Message = dict[str, Any]
 """One message in OpenAI's chat format, with two members of our own that each provider reads or leaves out: `failed` on a tool's result
-that is an error, and `private` on an answer and its calls: what the model that gave it wants to see again (`of` names it, `note` is it)."""
+that is an error, and `private` on an answer and its calls: what the model that gave it wants to see again (`of` names it, `note` is it).
+A third one, `mark`, is never in a request: no two messages that were said have the same."""
 
 MINTED = "call_agentlab_"
 """How the ids begin that are made here, for calls whose model gave them none."""
@@ -52,18 +53,23 @@ class Kept:
 
 
 class History:
-    """Messages without the system prompt; every tool call in it has exactly one result."""
+    """Messages without the system prompt; every tool call in it has exactly one result.
 
-    def __init__(self) -> None:
+    With an `author`, who writes it here, its messages are marked: they are known again when another one comes back with them.
+    """
+
+    def __init__(self, author: str = "") -> None:
+        self._author = author
         self._messages: list[Message] = []
         self._minted = 0
+        self._written = 0
 
     def __len__(self) -> int:
         return len(self._messages)
 
     def add_user(self, text: str) -> None:
         """The user's turn."""
-        self._messages.append({"role": "user", "content": cut(clean(text), LONGEST_TEXT)})
+        self._add({"role": "user", "content": cut(clean(text), LONGEST_TEXT)})
 
     def add_assistant(self, text: str, calls: Sequence[StoredCall] = (), *, private: Any = None) -> list[StoredCall]:
         """A model's answer, or what the runtime said instead. The calls come back as they are kept: safe names, and ids used once."""
@@ -76,12 +82,18 @@ class History:
             message["tool_calls"] = [call.as_message() for call in stored]
         if private is not None:
             message["private"] = private
-        self._messages.append(message)
+        self._add(message)
         return stored
 
     def add_result(self, call_id: str, text: str, *, failed: bool = False) -> None:
         """What a tool call came to."""
-        self._messages.append({"role": "tool", "tool_call_id": call_id, "content": clean(text), **({"failed": True} if failed else {})})
+        self._add({"role": "tool", "tool_call_id": call_id, "content": clean(text), **({"failed": True} if failed else {})})
+
+    def _add(self, message: Message) -> None:
+        if self._author:
+            self._written += 1
+            message["mark"] = f"{self._author}.{self._written}"
+        self._messages.append(message)
 
     def _safe(self, call: StoredCall, used: set[str]) -> StoredCall:
         """The call with a fresh id if it has none or its id was used before, and a name of allowed characters."""
@@ -119,6 +131,11 @@ class History:
             _check(message, calls)
         self._messages, self._minted = list(kept.messages), kept.minted
 
+    def unknown(self, messages: Sequence[Message]) -> list[Message]:
+        """Those of another history's messages that are not in this one."""
+        known = {message.get("mark") for message in self._messages} - {None}
+        return [message for message in messages if message.get("mark") not in known]
+
     def extend(self, messages: Sequence[Message]) -> dict[str, str]:
         """Go on with another history's messages. What its calls are called here, by their ids there; results without a call are left."""
         ids: dict[str, str] = {}
@@ -153,7 +170,8 @@ class History:
         if level >= 2:
             messages = messages[self._last("user") :]
         newest = len(messages) if level >= 2 else self._last("assistant") - len(self._messages) + len(messages)
-        return [{"role": "system", "content": system}, *(_shortened(m) if level and n < newest else m for n, m in enumerate(messages))]
+        told = (_shortened(m) if level and n < newest else m for n, m in enumerate(messages))
+        return [{"role": "system", "content": system}, *(_unmarked(m) if "mark" in m else m for m in told)]
 
     def _last(self, role: str) -> int:
         return next((n for n in range(len(self._messages) - 1, -1, -1) if self._messages[n]["role"] == role), 0)
@@ -170,6 +188,10 @@ def _shortened(message: Message) -> Message:
     if message["role"] != "tool":
         return message
     return {**message, "content": cut(message["content"], SHORT)}
+
+
+def _unmarked(message: Message) -> Message:
+    return {name: value for name, value in message.items() if name != "mark"}
 
 
 def plain_text(content: object) -> str:
@@ -206,6 +228,8 @@ def _check(message: Message, calls: set[str]) -> None:
     role, content = message.get("role"), message.get("content")
     if role not in {"user", "assistant", "tool"} or not (isinstance(content, str) or (content is None and role == "assistant")):
         raise ValueError("a message of no known kind")
+    if not isinstance(message.get("mark", ""), str):
+        raise ValueError("a mark of no known kind")  # noqa: TRY004  # one kind of error for one kind of problem
     if role == "tool":
         if message.get("tool_call_id") not in calls:
             raise ValueError("a result without its call")

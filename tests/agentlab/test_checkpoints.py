@@ -298,6 +298,7 @@ def bad_checkpoints() -> dict[str, Any]:
         "a system message": put("history.messages.0.role", "system"),
         "content of no text": put("history.messages.0.content", {"a": 1}),
         "a result without its call": put("history.messages.2.tool_call_id", "call_x"),
+        "a mark of no text": put("history.messages.0.mark", [1]),
         "calls of no list": put("history.messages.1.tool_calls", 3),
         "an effect in no known state": put("effects.0.state", "perhaps"),
         "longer than itself": put("progress.stood_at", 99),
