@@ -8,10 +8,11 @@ __all__ = ["effects_note", "failures_note", "with_notes"]
 
 
 def failures_note(turn: Turn) -> str:
-    """What could not be done, by tool; empty if nothing failed."""
-    if not turn.missing:
-        return ""
-    return f"Note: I could not use {_and(turn.missing)} (unavailable just now), so whatever needed it is missing here."
+    """What could not be done, by tool, and what no tool is to blame for; empty if nothing failed."""
+    undone = [f"{call.why}." for call in turn.failed.values() if not call.tool]
+    if turn.missing:
+        undone.insert(0, f"I could not use {_and(turn.missing)} (unavailable just now), so whatever needed it is missing here.")
+    return f"Note: {' '.join(undone)}" if undone else ""
 
 
 def effects_note(turn: Turn) -> str:

@@ -23,7 +23,8 @@ UNREAD = "What was said and done earlier in this conversation cannot be read jus
 
 @dataclass(frozen=True, slots=True)
 class FailedCall:
-    """A call that failed for good: its tool, and why; `late` if what ended it was the turn's time."""
+    """A call that failed for good: its tool, and why; `late` if what ended it was the turn's time. `tool` is empty if none is to blame: the
+    call was refused, or not made, because what it needs failed."""
 
     tool: str
     why: str
@@ -130,7 +131,7 @@ class Turn:
     @property
     def missing(self) -> list[str]:
         """The names of the tools that something in this turn did without."""
-        return sorted({*self.withdrawn, *(call.tool for call in self.failed.values())})
+        return sorted({*self.withdrawn, *(call.tool for call in self.failed.values() if call.tool)})
 
     @property
     def out_of_time(self) -> bool:

@@ -69,15 +69,17 @@ class Execution:
         self._turn.deadline.check()
         missing = [name for name in self._needs[step.id] if name in self._state.undone or self._failed(name)]
         if missing:
-            self._undone(step, f"{step.id} was skipped: it needs {' and '.join(missing)}, which could not be done")
+            self._undone(step, f"Step {step.id!r} was not done, because {' and '.join(map(repr, missing))} could not be done")
             return
         first = self._in_doubt(step) or step.tool
         found = await self._made(step, first)
         if found.error and step.fallback_tool and not self._in_doubt(step):
             found = await self._made(step, step.fallback_tool)
         self._turn.observed[_id(step)] = found
-        if found.error or found.refused:
-            self._undone(step, f"{step.id} failed: {found.error or found.text}")
+        if found.refused:
+            self._undone(step, f"Step {step.id!r} could not be done: {_said(found)}")
+        elif found.error:
+            self._undone(step, f"Step {step.id!r} failed: {found.error}", step.tool)
         await self._turn.save()
 
     async def _made(self, step: PlanStep, tool: str) -> Observation:
@@ -87,7 +89,8 @@ class Execution:
             return _misfit(str(error))
         planned = self._toolbox.plan(RequestedCall(_id(step), tool, given), self._turn)
         if planned.tool is None:
-            return _misfit(planned.problem)
+            away = self._turn.withdrawn.get(tool)
+            return Observation(json.dumps({"error": planned.problem}), away) if away else _misfit(planned.problem)
         before = self._state.calls.get(_id(step))
         self._state.calls[_id(step)] = PlannedCall(tool, planned.arguments)
         number = self._turn.spending.steps
@@ -110,9 +113,10 @@ class Execution:
         made = self._state.calls.get(_id(step))
         return made.tool if made and self._toolbox.in_doubt(made.tool, made.arguments, self._turn) else ""
 
-    def _undone(self, step: PlanStep, why: str) -> None:
+    def _undone(self, step: PlanStep, why: str, tool: str = "") -> None:
+        """Keep why a step was not done, and which tool was away, if it was for that."""
         self._state.undone[step.id] = why
-        self._turn.failed[_id(step)] = FailedCall(step.tool, why)
+        self._turn.failed[_id(step)] = FailedCall(tool, why)
 
 
 def _id(step: PlanStep) -> str:
@@ -120,7 +124,13 @@ def _id(step: PlanStep) -> str:
 
 
 def _misfit(problem: str) -> Observation:
-    return Observation(json.dumps({"error": problem}), problem)
+    return Observation(json.dumps({"error": problem}), problem, refused=True)
+
+
+def _said(found: Observation) -> str:
+    """Why a call was refused, as the end of a clause."""
+    told = found.error or _value(found.text)
+    return str(told.get("error", told) if isinstance(told, dict) else told).rstrip(".")
 
 
 def _value(text: str) -> Any:

@@ -202,14 +202,30 @@ def test_what_needs_a_failed_step_is_skipped_and_said(wire: Wire) -> None:
     reply = ask(wire, agent(desk))
     assert [what for what, _ in desk.done] == ["account ada"]
     assert (reply.status, reply.effects) == ("degraded", ("create_account",))
-    assert "could not use find_desk and send_mail" in reply.text
-    assert "mail was skipped: it needs desk, which could not be done" in wire.messages()[0]["content"]
+    assert (reply.missing, reply.text) == (
+        ("find_desk",),
+        (
+            "Ada has an account.\n\nNote: I could not use find_desk (unavailable just now), so whatever needed it is missing here. "
+            "Step 'mail' was not done, because 'desk' could not be done.\n\nThis went through: create_account(name=ada)."
+        ),
+    )
+    assert "Step 'mail' was not done, because 'desk' could not be done" in wire.messages()[0]["content"]
 
 
-def test_a_refused_step_is_a_failed_one(wire: Wire) -> None:
-    wire.primary(plan(step("no", "refuse"), step("after", "find_desk", {"floor": 1}, ["no"])), say("Not on a Sunday."))
+def test_a_refused_step_is_a_failed_one_and_its_tool_is_not_said_to_be_away(wire: Wire) -> None:
+    wire.primary(plan(step("no", "refuse"), step("after", "find_desk", {"floor": 1}, ["no"])), say("I did nothing."))
     reply = ask(wire, agent(Desk()))
-    assert (reply.status, "Not on a Sunday" in wire.messages()[0]["content"]) == ("degraded", True)
+    assert (reply.status, reply.missing, "Not on a Sunday" in wire.messages()[0]["content"]) == ("degraded", (), True)
+    assert reply.text == (
+        "I did nothing.\n\nNote: Step 'no' could not be done: Not on a Sunday. Step 'after' was not done, because 'no' could not be done."
+    )
+
+
+def test_a_step_whose_input_names_nothing_is_told_without_blaming_its_tool(wire: Wire) -> None:
+    wire.primary(plan(step("first", "find_desk", {"floor": 2}), step("second", "find_desk", {"floor": "$first.level"})), say("One desk."))
+    reply = ask(wire, agent(Desk()))
+    assert (reply.status, reply.missing) == ("degraded", ())
+    assert reply.text == "One desk.\n\nNote: Step 'second' could not be done: $first.level names nothing: the result has no 'level'."
 
 
 @pytest.mark.parametrize(
