@@ -96,7 +96,7 @@ def _execute(line: list[str], *, debug: bool) -> int:
     except CommandError as error:
         return _fail(traceback.format_exc() if debug else str(error), error.code)
     except (KeyboardInterrupt, typer.Abort):
-        return _fail("Stopped.", INTERRUPTED)
+        return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the last line of defence: a sentence instead of a traceback
         told = f"agentlab itself failed ({type(error).__name__}: {error}); run it again with --debug for the traceback."
         return _fail(traceback.format_exc() if debug else told, UNDECIDABLE)

@@ -197,3 +197,16 @@ def test_the_command_line_starts_without_loading_the_lab_or_an_sdk() -> None:
     code = "import sys, agentlab.cli; print(*sorted({name.split('.')[0] for name in sys.modules}))"
     loaded = set(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout.split())
     assert loaded & {"agentlab_faults", "agentlab_suites", "agentlab_reports", "openai", "httpx", "httpx2"} == set()
+
+
+def test_ctrl_c_while_the_command_line_is_loaded_is_as_quiet_as_later() -> None:
+    code = (
+        "import sys, runpy\n"
+        "class Stops:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'typer': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Stops())\n"
+        "runpy.run_module('agentlab', run_name='__main__')\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, b"", b"")
