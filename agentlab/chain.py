@@ -105,7 +105,8 @@ class _Call:
     """One logical call to one model: its attempts, what made the request smaller, what made the answer's maximum larger."""
 
     def __init__(self, link: _Link, asking: Asking, fallback: bool) -> None:
-        """`_before` has the failures before the last resize; `_ill` says that the last attempt spoke against the model itself."""
+        """`_before` has the failures before the last resize; `_ill` says that the last attempt spoke against the model itself, `_limited`
+        that the breaker was told of a rate limit."""
         self._link = link
         self._asking = asking
         self._fallback = fallback
@@ -114,7 +115,7 @@ class _Call:
         self._max_tokens = link.model.max_tokens
         self._failures = self._resizes = 0
         self._before: list[Failure] = []
-        self._ill = False
+        self._ill = self._limited = False
         self._told: telemetry.ChatCall
 
     async def answer(self) -> Answer:
@@ -180,12 +181,16 @@ class _Call:
         return answer
 
     async def _failed_attempt(self, error: Exception, request: Request, permit: Permit, *, cut_short: bool) -> None:
-        """Tell the breaker, unless our own deadline cut the call; charge what the provider may charge: what may have run is not free."""
+        """Tell the breaker, unless our own deadline cut the call; charge what the provider may charge: what may have run is not free.
+
+        Rate limits count once a call, or no call would ever have all of its retries; a probe's always does.
+        """
         found = classify(error)
         if not (found.timed_out and cut_short):
-            self._ill = found.counts
-            if self._ill:
+            self._ill, limited = found.counts, found.category == "rate_limit"
+            if self._ill and not (limited and self._limited and self._link.breaker.state == "closed"):
                 await permit.fail()
+            self._limited |= limited
         if found.outcome_unknown:
             self._charge(request.tokens, 0, estimated=True)
 

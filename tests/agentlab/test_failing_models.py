@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 from agentlab_faults.exchange import Exchange, Pause
 
-from agentlab import AllModelsFailedError, Bounds, tool
+from agentlab import Agent, AllModelsFailedError, Bounds, Model, Reply, tool
 from agentlab.errors import BreakerOpenError, ModelFailedError
 
 from .conftest import Wire, call, error, raw, refused, say, silent
@@ -97,6 +98,58 @@ def test_a_model_that_asked_for_a_pause_gets_it_over_the_next_turns(wire: Wire) 
     assert wire.asked == ["api.openai.com", "llm.fallback.example", "llm.fallback.example"]
     wire.run(later(200))
     assert ask(wire, helper).text == "I am back."
+
+
+LIMITED = error(429, "rate_limit_exceeded")
+
+
+def lone(**options: Any) -> Agent:
+    return Agent("helper", instructions="Be brief.", models=[Model(name="gpt-4o-mini")], **options)
+
+
+def test_a_lone_model_that_is_rate_limited_is_asked_five_times_more_before_its_breaker_opens(wire: Wire) -> None:
+    wire.primary(*[LIMITED] * 5, say(FINE))
+    assert ask(wire, lone()).text == FINE
+    wire.requests.clear()
+    wire.primary(*[LIMITED] * 6, say(FINE))
+    helper = lone(degrade=False)
+    reply = ask(wire, helper)
+    assert (reply.status, len(wire.asked)) == ("incomplete", 6)
+    assert isinstance(ask(wire, helper).error, AllModelsFailedError)
+    assert len(wire.asked) == 6  # it gave up, so that it is left alone now
+
+
+def test_a_server_that_fails_is_asked_three_times_more(wire: Wire) -> None:
+    wire.primary(error(500))
+    ask(wire, lone())
+    assert len(wire.asked) == 4
+
+
+def test_a_storm_of_rate_limits_opens_the_breaker_for_all_calls_at_the_fourth_of_them(wire: Wire) -> None:
+    wire.primary(LIMITED)
+    one = lone()
+
+    async def arrivals() -> list[Reply]:
+        return await asyncio.gather(*(one.new_conversation()("Hi") for _ in range(20)))
+
+    replies = wire.run(arrivals())
+    assert {reply.answered_by for reply in replies} == {"safety_net"}
+    assert len(wire.asked) == 20  # which were all under way before the first answer: none of them is tried again
+
+
+def test_a_probe_that_is_rate_limited_is_not_tried_again(wire: Wire) -> None:
+    wire.primary(error(500))
+    helper = lone()
+    ask(wire, helper)
+
+    async def later() -> None:
+        await asyncio.sleep(31)
+
+    wire.run(later())
+    wire.requests.clear()
+    wire.primary(LIMITED, say(FINE))
+    assert ask(wire, helper).answered_by == "safety_net"
+    assert len(wire.asked) == 1
 
 
 def test_a_silent_model_does_not_eat_the_deadline(wire: Wire) -> None:
