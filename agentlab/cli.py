@@ -67,16 +67,28 @@ app.command(short_help="Print the JSON schema of suite files.")(schema.schema)
 app.command(short_help="Run the reference agent once, scripted.")(run.run)
 
 
-def _sentence(error: typer.TyperException) -> str:
+def _sentence(error: typer.TyperException, line: Sequence[str]) -> str:
     """The one sentence for a command line that cannot be parsed, with the nearest right name."""
     context = getattr(error, "ctx", None)
-    command = context.command_path if context is not None else "agentlab"
+    command = context.command_path if context is not None else _command_of(line)
     option = getattr(error, "option_name", None)
-    text = error.format_message()
+    text = error.format_message().replace("Value error, ", "")  # the words of the validation that typer uses
     if option is not None and text.startswith("No such option"):
         options = [name for parameter in context.command.params for name in parameter.opts] if context is not None else []
         text = f"{command} has no option {option}.{nearest(option, options)}"
     return f"{text if text.endswith(('.', '?')) else text + '.'} See `{command} --help`."
+
+
+def _command_of(line: Sequence[str]) -> str:
+    """The command that a line names: `agentlab faults list`."""
+    names = ["agentlab"]
+    command: object = typer.main.get_command(app)
+    for word in line:
+        command = getattr(command, "commands", {}).get(word)
+        if command is None:
+            break
+        names.append(word)
+    return " ".join(names)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -92,7 +104,7 @@ def _execute(line: list[str], *, debug: bool) -> int:
     try:
         code = app(line or ["--help"], prog_name="agentlab", standalone_mode=False)
     except typer.TyperException as error:
-        return _fail(_sentence(error), USAGE)
+        return _fail(_sentence(error, line), USAGE)
     except CommandError as error:
         return _fail(traceback.format_exc() if debug else str(error), error.code)
     except (KeyboardInterrupt, typer.Abort):
