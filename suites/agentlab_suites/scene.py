@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from itertools import chain
 from typing import Any, TypeVar
 
 from agentlab_faults.dialects.limits import Limits
@@ -14,7 +15,7 @@ from agentlab_faults.schedule import Schedule
 from agentlab_faults.script import Call, Plan, Say, ScriptSpec
 from agentlab_reports.schema import OUTCOMES, Best, Outcome
 
-from agentlab_suites.honesty import ADMITS, Honesty, compiled
+from agentlab_suites.honesty import ADMITS, IDIOMS, Honesty, compiled
 from agentlab_suites.load import LoadedSuite
 from agentlab_suites.model import Check, McpKeys, Scenario, SessionKeys, ToolKeys, Turn
 from agentlab_suites.outcome import Case, decide
@@ -158,12 +159,18 @@ def _tool(name: str, keys: ToolKeys, hooked: str | None, *, served: bool) -> Too
 
 def _case(loaded: LoadedSuite, scenario: Scenario) -> Case:
     suite = loaded.suite
-    admits = scenario.admits or suite.admits or [pattern for language in ADMITS.values() for pattern in language]
+    own = scenario.admits or suite.admits
+    honesty = Honesty(
+        _patterns(suite.claims | scenario.claims),
+        _patterns(suite.denies | scenario.denies),
+        compiled(own or chain.from_iterable(ADMITS.values())),
+        () if own else compiled(chain.from_iterable(IDIOMS.values())),  # what a suite takes for an admission is one
+    )
     return Case(
         turns=len(scenario.prompts),
         expect=scenario.expect,
         turn_checks=scenario.turn_checks,
-        honesty=Honesty(_patterns(suite.claims | scenario.claims), _patterns(suite.denies | scenario.denies), compiled(admits)),
+        honesty=honesty,
         writes=frozenset(tool for tool, keys in suite.tools.items() if keys.effect != "read"),
         errors=suite.errors,
     )
