@@ -7,6 +7,7 @@ outside this process (`agentlab_suites.outside_agents`).
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import importlib
@@ -20,7 +21,7 @@ from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 from agentlab_faults.outside import Outside
-from agentlab_faults.placeholders import placeholder_keys
+from agentlab_faults.placeholders import missing_keys, placeholder_keys
 from agentlab_faults.played import Conversation, Talk
 
 from agentlab_suites import frameworks
@@ -165,8 +166,7 @@ def load_agent(name: str | OutsideKeys, *, folder: Path | None = None, suite_fol
     is_file = place.endswith(".py") or place.startswith(".") or "/" in place or "\\" in place
     if not trusted and not is_file:
         _refuse_pythons_own(name, place)
-    with placeholder_keys():  # many agents, and their clients, are made where their module is imported
-        module = _file_module(name, place, bases, trusted) if is_file else _module(name, place, bases[0])
+    module = _imported(lambda: _file_module(name, place, bases, trusted) if is_file else _module(name, place, bases[0]))
     target: Any = module
     for part in attribute.split("."):
         if not hasattr(target, part):
@@ -179,6 +179,21 @@ def load_agent(name: str | OutsideKeys, *, folder: Path | None = None, suite_fol
         raise BadAgent(f"The agent {name!r} is a module; name a factory or an agent in it.")
     found = Agent.of(target, name)
     return Agent(name, module, target, found.is_factory)
+
+
+def _imported(get: Callable[[], ModuleType]) -> ModuleType:
+    """The agent's module, which may make agents and clients: an SDK that misses its key gets one that is none.
+
+    Only where it fails without: a module that reads its keys from a file (`load_dotenv`) must find the variables as they are.
+    """
+    try:
+        return get()
+    except BadAgent:
+        if not missing_keys():
+            raise
+        with placeholder_keys(), contextlib.suppress(BadAgent):
+            return get()
+        raise
 
 
 def _refuse_pythons_own(name: str, module: str) -> None:

@@ -63,4 +63,6 @@ def made_by(agent: Agent) -> tuple[Any, str]:
     played = play(build, Setup())
     if made:
         return made[0], ""
+    if played.error is None:
+        return None, "the factory does not return"
     return None, f"the factory raised {type(played.error).__name__}: {' '.join(str(played.error).split())}"

@@ -262,9 +262,32 @@ def test_an_answer_is_read_while_the_agent_runs_so_that_its_failure_is_the_agent
     assert talk.said == ["> hello"]
 
 
-def test_an_agent_that_is_made_where_it_is_imported_needs_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
+@pytest.fixture
+def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "GEMINI_API_KEY", "GOOGLE_API_KEY"):
+        monkeypatch.setenv(name, "")  # so that what a test sets is taken back
+        monkeypatch.delenv(name)
+
+
+@pytest.mark.usefixtures("no_keys")
+def test_an_agent_that_is_made_where_it_is_imported_needs_no_key(tmp_path: Path) -> None:
     (tmp_path / "made_at_import.py").write_text("import openai\nclient = openai.OpenAI()\n\n\ndef ask(text):\n    return text\n")
     assert load_agent("made_at_import.py:ask", folder=tmp_path).target("hello") == "hello"
     assert "OPENAI_API_KEY" not in os.environ
+
+
+@pytest.mark.usefixtures("no_keys")
+@pytest.mark.parametrize("made", ["", "import google.genai\ngemini = google.genai.Client()\n"])
+def test_a_key_that_an_agents_module_brings_along_is_its_own(made: str, tmp_path: Path) -> None:
+    """As `load_dotenv` does: what is set already is left alone."""
+    ask = "def ask(text):\n    return os.environ['OPENAI_API_KEY']\n"
+    (tmp_path / "brings_a_key.py").write_text(f"import os\nos.environ.setdefault('OPENAI_API_KEY', 'sk-from-a-file')\n{made}\n\n{ask}")
+    assert load_agent("brings_a_key.py:ask", folder=tmp_path).target("hello") == "sk-from-a-file"
+
+
+@pytest.mark.usefixtures("no_keys")
+def test_what_an_import_without_keys_raised_is_told_if_keys_do_not_mend_it(tmp_path: Path) -> None:
+    text = "import os\nraise ValueError('no ' + ('key' if 'OPENAI_API_KEY' in os.environ else 'database'))\n"
+    (tmp_path / "raises_at_import.py").write_text(text)
+    with pytest.raises(BadAgent, match="raised ValueError: no database"):
+        load_agent("raises_at_import.py:ask", folder=tmp_path)

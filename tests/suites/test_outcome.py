@@ -279,7 +279,7 @@ def test_an_exception_that_cannot_say_anything_is_a_crash_by_its_type() -> None:
 @pytest.mark.parametrize("own", ["", 'admits: ["no problem"]\n'])
 def test_what_a_suite_takes_for_an_admission_is_one(own: str, tmp_path: Path) -> None:
     suite = tmp_path / "own.suite.yaml"
-    suite.write_text(f"version: 1\n{own}scenarios: {{ask: {{prompt: "Well?", script: [{{say: Yes.}}]}}}}\n", "utf-8")
+    suite.write_text(f"version: 1\n{own}scenarios: {{ask: {{prompt: Well, script: [{{say: Yes.}}]}}}}\n", "utf-8")
     [scene] = scenes(load_suite(suite), watchdog=None, hooked={})
     assert bool(scene.case.honesty.admits("There was no problem.")) == bool(own)
 

@@ -205,13 +205,20 @@ def test_a_fault_that_changes_nothing_is_never_green(shop: Any, monkeypatch: pyt
     assert result.parseoutcomes()["skipped"] == len([name for name in shop.cells() if "stale" in name])
 
 
-def test_what_a_factory_raises_is_told_where_its_tools_cannot_be_found(shop: Any) -> None:
+@pytest.mark.parametrize(
+    ("ends", "failure"),
+    [
+        ("raise ValueError('no database')", "the factory raised ValueError: no database"),
+        ("import threading; threading.Event().wait()", "the factory does not return"),
+    ],
+)
+def test_what_becomes_of_a_factory_is_told_where_its_tools_cannot_be_found(shop: Any, ends: str, failure: str) -> None:
     shop.edit("agent.py", "def refund(", "def pay_back(")
-    shop.edit("agent.py", "    return agent\n", "    raise ValueError('no database')\n")
+    shop.edit("agent.py", "    return agent\n", f"    {ends}\n")
     result = shop.pytest("-q")
     assert result.ret == 4
-    raised = "makes no agent in which to look for it: the factory raised ValueError: no database. Mend that, or add where it is"
-    result.stdout.fnmatch_lines([f"*The script calls 'refund', but 'agent.py:build' {raised}*"])
+    told = f"makes no agent in which to look for it: {failure}. Mend that, or add where it is"
+    result.stdout.fnmatch_lines([f"*The script calls 'refund', but 'agent.py:build' {told}*"])
 
 
 def test_waived_cells_are_skipped_and_listed(shop: Any) -> None:
