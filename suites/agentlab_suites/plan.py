@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
@@ -10,6 +12,8 @@ from typing import Any, Literal
 
 from agentlab_faults.catalogue import UnknownFault, all_modes, at_events, mode_schedule, modes_for, nearest, select, shapes_in_turn, singles
 from agentlab_faults.fault import BreaksTool, Fault, all_faults
+from agentlab_faults.journal import ToolEnded
+from agentlab_faults.ledger import canonical
 from agentlab_faults.outside import CannotAsk, CannotRun
 from agentlab_faults.played import Clean, Played
 from agentlab_faults.points import CHUNK, Point
@@ -121,13 +125,24 @@ def _discover(scene: Scene, agent: Agent, seed: int) -> Discovered:
 def _fitted(played: Played) -> Iterator[Point]:
     """The points, those of tools with the faults that would change nothing in what the tool returned."""
     breaking = [fault() for fault in all_faults().values() if issubclass(fault, BreaksTool)]
-    returned = {done.point: done.value for done in reversed(played.ledger.executions) if done.end == "ok"}
+    returned = dict(_returned(played))
     for point in played.points:
         if point.name in returned:
             unmoved = tuple(fault.row.id for fault in breaking if not fault.moves(returned[point.name]))
             yield replace(point, unmoved=unmoved)
         else:
             yield point
+
+
+def _returned(played: Played) -> Iterator[tuple[str, Any]]:
+    """What each tool returned, by point. The agent may have changed the very object since: then as it was written down."""
+    written = {event.execution: event.value for event in played.journal if isinstance(event, ToolEnded)}
+    for done in played.ledger.executions:
+        if done.end == "ok" and canonical(done.value) == written.get(done.id):
+            yield done.point, done.value
+        elif done.end == "ok":
+            with contextlib.suppress(ValueError):  # more than JSON can hold: every fault is planned
+                yield done.point, json.loads(written[done.id])
 
 
 def _unseen_tools(scene: Scene, played: Played) -> str:

@@ -26,18 +26,33 @@ scenarios:
 """
 
 
-def test_a_fault_that_would_leave_a_tools_result_as_it_is_is_not_planned(tmp_path: Path) -> None:
-    (tmp_path / "ask.suite.yaml").write_text(SUITE)
-    prepared = prepare(load_suite(tmp_path / "ask.suite.yaml"), load_agent("examples/bare_loop.py:build"))
+def planned(folder: Path, suite: str, agent: str) -> list[str]:
+    (folder / "ask.suite.yaml").write_text(suite)
+    prepared = prepare(load_suite(folder / "ask.suite.yaml"), load_agent(agent))
     try:
         cells = cells_of(prepared, discover(prepared), REWRITING)
     finally:
         prepared.undo()
-    planned = [cell.schedule.name for cell in cells if cell.kind == "single" and not cell.schedule.name.endswith(("-x3", "-always"))]
-    assert planned == [
+    return [cell.schedule.name for cell in cells if cell.kind == "single" and not cell.schedule.name.endswith(("-x3", "-always"))]
+
+
+def test_a_fault_that_would_leave_a_tools_result_as_it_is_is_not_planned(tmp_path: Path) -> None:
+    assert planned(tmp_path, SUITE, "examples/bare_loop.py:build") == [
         "tool.lookup_order.1-tool_empty_result",
         "tool.lookup_order.1-tool_partial_result",
         "tool.lookup_order.1-tool_plausible_wrong",
         "tool.update_address.1-tool_empty_result",
         "tool.update_address.1-tool_partial_result",
+    ]
+
+
+def test_what_the_agent_makes_of_a_result_afterwards_changes_no_plan(tmp_path: Path) -> None:
+    """It takes out of a result what a fault would have changed, or puts in what none is to be found in."""
+    loop = Path("examples/bare_loop.py").read_text()
+    line = "                messages.append({"
+    takes = "                result = {'now': result.pop('status', ''), 'was': result.setdefault('state', '')}\n"
+    (tmp_path / "takes.py").write_text(loop.replace(line, takes + line))
+    suite = SUITE.replace("{total: 49.90}", "{total: 49.90, status: sent}").replace("returns: []", "returns: {articles: []}")
+    assert [name for name in planned(tmp_path, suite, f"{tmp_path}/takes.py:build") if "stale" in name] == [
+        "tool.lookup_order.1-tool_stale_result"
     ]
