@@ -124,11 +124,11 @@ def _discover(scene: Scene, agent: Agent, seed: int) -> Discovered:
 
 def _fitted(played: Played) -> Iterator[Point]:
     """The points, those of tools with the faults that would change nothing in what the tool returned."""
-    breaking = [fault() for fault in all_faults().values() if issubclass(fault, BreaksTool)]
+    choosy = [fault() for fault in all_faults().values() if issubclass(fault, BreaksTool) and fault.moves is not BreaksTool.moves]
     returned = dict(_returned(played))
     for point in played.points:
         if point.name in returned:
-            unmoved = tuple(fault.row.id for fault in breaking if not fault.moves(returned[point.name]))
+            unmoved = tuple(fault.row.id for fault in choosy if not fault.moves(returned[point.name]))
             yield replace(point, unmoved=unmoved)
         else:
             yield point

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+from agentlab_faults import fault
+from agentlab_faults.catalogue import select
+from agentlab_faults.fault import BreaksTool, Strike, ToolCall
 from agentlab_suites.agents import load_agent
 from agentlab_suites.load import load_suite
 from agentlab_suites.plan import cells_of, discover, prepare
@@ -56,3 +60,17 @@ def test_what_the_agent_makes_of_a_result_afterwards_changes_no_plan(tmp_path: P
     assert [name for name in planned(tmp_path, suite, f"{tmp_path}/takes.py:build") if "stale" in name] == [
         "tool.lookup_order.1-tool_stale_result"
     ]
+
+
+def test_a_fault_that_nobody_chose_may_have_a_setting_without_a_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow(BreaksTool):
+        """Has none."""
+
+        row = select(["tool_stale_result"])[0].row
+        seconds: float
+
+        def strike(self, call: ToolCall) -> Strike:
+            return Strike(runs=True, delay=self.seconds)
+
+    monkeypatch.setitem(fault._registry, "slow", Slow)
+    assert planned(tmp_path, SUITE, "examples/bare_loop.py:build")
