@@ -7,13 +7,15 @@ aiohttp clients of openai and anthropic, too. Mocks (aioresponses, vcrpy) replac
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import importlib
 import itertools
 import math
 import socket
 import ssl
-from types import ModuleType
+import weakref
+from types import ModuleType, TracebackType
 from typing import Any
 
 from agentlab_faults.exchange import Break, Exchange, Pause, Timeouts, WireRequest
@@ -22,6 +24,7 @@ from agentlab_faults.intercept.arming import Armed, OnEnd, current
 from agentlab_faults.intercept.asking import LeftToMock, ask, over_a_mock
 from agentlab_faults.intercept.headers import RawHeaders
 from agentlab_faults.intercept.http1 import connecting, on_the_wire
+from agentlab_faults.intercept.passing import Passage
 from agentlab_faults.intercept.playing import FOREVER, Telling
 from agentlab_faults.intercept.seam import Cover, Method, Place, Seam, bound
 
@@ -37,6 +40,7 @@ def aiohttp_seams(module: ModuleType) -> list[Place]:
     opener = _Opener(module)
     return [
         Seam("aiohttp", connector, "_create_connection", opener.seam),
+        Seam("aiohttp", vars(module)["ClientResponse"], "start", opener.head_seam),
         Seam("aiohttp", vars(module)["BaseConnector"], "connect", _without_idle_connections),
         Cover("aiohttp", vars(module)["ClientSession"], "_request", _over_mock),
     ]
@@ -48,6 +52,8 @@ class _Opener:
     def __init__(self, module: Any) -> None:
         self._aiohttp = module
         self._protocol = protocol_class(importlib.import_module("aiohttp.client_proto").ResponseHandler)
+        self._passages: weakref.WeakKeyDictionary[Any, Passage] = weakref.WeakKeyDictionary()
+        """By connection: requests that go on to real servers."""
         self._ceil_timeout = importlib.import_module("aiohttp.helpers").ceil_timeout
 
     def seam(self, below: Method, mocked: bool) -> Method:
@@ -59,14 +65,36 @@ class _Opener:
             armed = current.armed
             if armed is None:
                 return await below(connector, req, traces, timeout)
-            answer = ask(armed, await _wire(req, timeout))
+            wire = await _wire(req, timeout)
+            answer = ask(armed, wire)
             if answer is not None:
                 return await self._open(req, timeout, *answer, armed)
-            protocol = await below(connector, req, traces, timeout)
+            passage = Passage(wire)
+            with passage.head():
+                protocol = await below(connector, req, traces, timeout)
             protocol.force_close()
+            self._passages[protocol] = passage
             return protocol
 
         return create_connection
+
+    def head_seam(self, below: Method, mocked: bool) -> Method:
+        """The wrapper of `ClientResponse.start`, which waits for the head."""
+        del mocked
+
+        @functools.wraps(below)
+        async def start(response: Any, connection: Any) -> Any:
+            passage = self._passages.pop(connection.protocol, None) if self._passages else None
+            if passage is None:
+                return await below(response, connection)
+            with passage.head():
+                started = await below(response, connection)
+            passage.begins(response.headers)
+            if hasattr(response.content, "_timer"):
+                response.content._timer = _Reading(response.content._timer, passage)
+            return started
+
+        return start
 
     async def _open(self, req: Any, limits: Any, exchange: Exchange, on_end: OnEnd | None, armed: Armed) -> Any:
         loop = asyncio.get_running_loop()
@@ -125,6 +153,25 @@ class _Opener:
         made: Exception = getattr(self._aiohttp, name)(about, detail, **more)
         made.__cause__ = cause
         return made
+
+
+class _Reading:
+    """What a body enters whenever it waits for its next piece: aiohttp's own timer, and the passage."""
+
+    def __init__(self, timer: Any, passage: Passage) -> None:
+        self._timer = timer
+        self._passage = passage
+        self._held = contextlib.ExitStack()
+
+    def __enter__(self) -> None:
+        self._held.enter_context(self._passage.read())
+        self._held.enter_context(self._timer)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> bool | None:
+        return self._held.__exit__(kind, error, trace)
+
+    def assert_timeout(self) -> None:
+        self._timer.assert_timeout()
 
 
 def _total_is_over(req: Any) -> bool:

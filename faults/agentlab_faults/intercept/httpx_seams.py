@@ -7,12 +7,15 @@ from what lies below the seam, never from types: respx and vcrpy replace methods
 from __future__ import annotations
 
 import functools
+from collections.abc import Awaitable
 from types import ModuleType
 from typing import Any, Final
 
+from agentlab_faults.exchange import WireRequest
 from agentlab_faults.intercept.arming import Armed, current
 from agentlab_faults.intercept.asking import ask
 from agentlab_faults.intercept.library import Library
+from agentlab_faults.intercept.passing import Passage
 from agentlab_faults.intercept.seam import Method, Place, Seam, Wrap, package_of
 
 __all__ = ["httpx_seams"]
@@ -66,7 +69,10 @@ def _async_seam(library: Library) -> Wrap:
         @functools.wraps(below)
         async def handle_async_request(self: Any, request: Any) -> Any:
             armed = current.armed
-            if armed is None or ((mocked or pools.mocked(self)) and _left_to_mock(armed, request)):
+            if armed is None:
+                return await below(self, request)
+            of_mock = mocked or pools.mocked(self)
+            if of_mock and _left_to_mock(armed, request):
                 return await below(self, request)
             try:
                 body = request.content
@@ -75,7 +81,7 @@ def _async_seam(library: Library) -> Wrap:
             wire = library.wire(request, body, sync=False)
             answer = ask(armed, wire)
             if answer is None:
-                return await below(self, request)
+                return await (below(self, request) if of_mock else _passed(library, wire, below(self, request)))
             exchange, on_end = answer
             played = library.async_body(wire, exchange, on_end, armed)
             if exchange.before:
@@ -85,6 +91,16 @@ def _async_seam(library: Library) -> Wrap:
         return handle_async_request
 
     return wrap
+
+
+async def _passed(library: Library, wire: WireRequest, answer: Awaitable[Any]) -> Any:
+    """A real server's response, which takes no virtual time."""
+    passage = Passage(wire)
+    with passage.head():
+        response = await answer
+    passage.begins(response.headers)
+    response.stream = library.passed_body(response.stream, passage)
+    return response
 
 
 def _left_to_mock(armed: Armed, request: Any) -> bool:

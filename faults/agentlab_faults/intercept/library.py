@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from functools import lru_cache
 from http import HTTPStatus
 from types import ModuleType
@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 from agentlab_faults.exchange import Exchange, Timeouts, TransportError, WireRequest
 from agentlab_faults.intercept.arming import Armed, OnEnd
 from agentlab_faults.intercept.headers import RawHeaders
+from agentlab_faults.intercept.passing import Passage
 from agentlab_faults.intercept.playing import Delivery
 
 __all__ = ["Library"]
@@ -34,6 +35,8 @@ class Library:
         """What a request raises whose body is still to be read."""
         self._sync_body: type[_SyncBody] = type("SyncBody", (_SyncBody, self._module.SyncByteStream), {"fail": self._fail_sync})
         self.async_body: type[_AsyncBody] = type("AsyncBody", (_AsyncBody, self._module.AsyncByteStream), {"fail": self._fail_async})
+        self.passed_body: type[_PassedBody] = type("PassedBody", (_PassedBody, self._module.AsyncByteStream), {})
+        """A real server's body, on its way to an async client."""
 
     def wire(self, request: Any, body: bytes, *, sync: bool) -> WireRequest:
         """The request as data, without user and password of its URL."""
@@ -102,6 +105,33 @@ def _target(scheme: str, raw_host: bytes, port: int | None, raw_path: bytes) -> 
 @lru_cache(maxsize=256)
 def _timeouts(connect: float | None, read: float | None, write: float | None, pool: float | None) -> Timeouts:
     return Timeouts(connect, read, write, pool)
+
+
+class _PassedBody:
+    def __init__(self, body: Any, passage: Passage) -> None:
+        self._body = body
+        self._passage = passage
+
+    def __aiter__(self) -> _PassedParts:
+        return _PassedParts(aiter(self._body), self._passage)
+
+    async def aclose(self) -> None:
+        await self._body.aclose()
+
+
+class _PassedParts:
+    def __init__(self, parts: AsyncIterator[bytes], passage: Passage) -> None:
+        self._parts = parts
+        self._passage = passage
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        with self._passage.read():
+            part = await anext(self._parts)
+        self._passage.took(part)
+        return part
 
 
 class _SyncBody(Delivery):

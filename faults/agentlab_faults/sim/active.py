@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from asyncio import events
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -61,15 +62,19 @@ def is_leftover() -> bool:
 
 
 @contextmanager
-def standing_still() -> Iterator[None]:
-    """Keep the clock from moving while the running loop waits for its real descriptors: a real server's answer takes no virtual time."""
+def standing_still(patience: float = math.inf) -> Iterator[None]:
+    """Keep the clock from moving while the running loop waits for its real descriptors: a real server's answer takes no virtual time.
+
+    After real `patience` seconds it moves again; at once if code in the simulation listens itself, on which the answer may hang.
+    """
     hub, running = hub_here(), events._get_running_loop()
     loop = None if hub is None else next((loop for loop in hub.loops if loop is running), None)
     if loop is None:
         yield
         return
-    loop.answers_due += 1
+    until = real.monotonic() + patience
+    loop.answers_due.append(until)
     try:
         yield
     finally:
-        loop.answers_due -= 1
+        loop.answers_due.remove(until)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
+from agentlab_faults.sim import real
 from agentlab_faults.sim.errors import SimulationEnded
 from agentlab_faults.sim.waiter import Waiter
 
@@ -92,7 +93,10 @@ class _Selector(selectors.BaseSelector):
     @property
     def holds(self) -> bool:
         """True while the loop does nothing but wait for an answer that time must not overtake."""
-        return self.loop.answers_due > 0 and self._is_watching()
+        loop = self.loop
+        if not loop.answers_due or not self._is_watching() or any(one.listens for one in loop.hub.loops):
+            return False
+        return real.monotonic() < max(loop.answers_due)
 
     def _is_watching(self) -> bool:
         return self.loop.waiter.parked and bool(self.get_map())
@@ -109,8 +113,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
         self.waiter = Waiter(of_loop=True)
-        self.answers_due = 0
-        """How many wait for an answer from a real descriptor that time must not overtake."""
+        self.answers_due: list[float] = []
+        """For each wait for an answer from a real descriptor that time must not overtake: the real moment from which it may."""
+        self._listening = 0
         self._names = itertools.count(1)
         selector = _Selector()
         selector.loop = self
@@ -173,6 +178,19 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         except TimeoutError:
             warnings.warn(f"The executor did not finish joining its threads within {timeout} seconds.", RuntimeWarning, stacklevel=2)
             executor.shutdown(wait=False)
+
+    @property
+    def listens(self) -> bool:
+        """True while a server of this loop takes connections."""
+        return self._listening > 0 and not self.is_closed()
+
+    def _start_serving(self, *args: Any, **options: Any) -> None:
+        self._listening += 1
+        super()._start_serving(*args, **options)  # type: ignore[misc]
+
+    def _stop_serving(self, sock: Any) -> None:
+        self._listening -= 1
+        super()._stop_serving(sock)  # type: ignore[misc]
 
     @override
     def add_signal_handler(self, sig: int, callback: Callable[..., object], *args: Any) -> None:  # type: ignore[override]
