@@ -5,23 +5,33 @@ from __future__ import annotations
 import os
 import re
 
-__all__ = ["HIDDEN", "hide_secrets"]
+__all__ = ["FORMS", "HIDDEN", "hide_secrets"]
 
 HIDDEN = "[secret]"
 _NAMES = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)(?:_|$)", re.IGNORECASE)
-_FORMS = re.compile(
-    r"\b(?=[Aeghprsxy])(?:(?:sk|rk|pk)-[A-Za-z0-9_\-]{12,}|AIza[A-Za-z0-9_\-]{20,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}"
-    r"|(?:sk|rk)_(?:live|test)_[A-Za-z0-9]{12,}|glpat-[A-Za-z0-9_\-]{16,}|ya29\.[A-Za-z0-9_\-]{12,}"
-    r"|(?:gsk|hf)_[A-Za-z0-9]{20,}|xox[abprs]-[A-Za-z0-9-]{10,}|A(?:KI|SI)A[A-Z0-9]{12,}"
+FORMS = re.compile(
+    r"\b(?=[Aeghprsxy])(?:(?:sk|rk|pk)-[A-Za-z0-9_\-]{12,}"
+    r"|AIza[A-Za-z0-9_\-]{20,}"
+    r"|gh[pousr]_[A-Za-z0-9]{20,}"
+    r"|github_pat_[A-Za-z0-9_]{20,}"
+    r"|(?:gsk|hf)_[A-Za-z0-9]{20,}"
+    r"|(?:sk|rk)_(?:live|test)_[A-Za-z0-9]{12,}"
+    r"|glpat-[A-Za-z0-9_\-]{16,}"
+    r"|ya29\.[A-Za-z0-9_\-]{12,}"
+    r"|xox[abprs]-[A-Za-z0-9-]{10,}"
+    r"|A(?:KI|SI)A[A-Z0-9]{12,}"
     r"|eyJ(?:(?<!-eyJ)[A-Za-z0-9_\-]{8,}+|[A-Za-z0-9_\-]{8,500}+)\.[A-Za-z0-9_\-]{8,}+\.[A-Za-z0-9_\-]+)"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
     r"(?:(?:(?!-----BEGIN).)*?-----END [A-Z ]*PRIVATE KEY-----|(?:[A-Za-z0-9+/=\s]|\\[nr])*)"
-    r"|(?<=[Bb]earer )[A-Za-z0-9._~+/=\-]{6,}|(?<=://)[^/\s]+(?=@)",
+    r"|(?:(?<=uthorization: Basic )|(?<=uthorization\": \"Basic ))[A-Za-z0-9+/=]{6,}"
+    r"|(?<=[Bb]earer )[A-Za-z0-9._~+/=\-]{6,}"
+    r"|(?<=://)[^/\s]+(?=@)",
     re.DOTALL,
 )
+"""Keys and credentials that are known by how they look. The lab, which may not be imported, has the same: a test compares."""
 _NAMED = re.compile(
-    r"""((?:key|token|secret|password|passwd|authorization|credentials?)["']?\s*[:=]\s*["']?)"""
-    r"""(?!\[secret\])(?:(?:basic|bearer|token)\s+)?[^\s"',}&]+""",
+    r"""((?:key|token|secret|password|passwd|passphrase|pwd|cookie|authorization|credentials?)\\*["']?\s*[:=]\s*\\*["']?)"""
+    r"""(?!\[secret\])(?:(?:basic|bearer|token)\s+)?[^\s"',}&\\]+""",
     re.IGNORECASE,
 )
 _SHORTEST = 8
@@ -37,4 +47,4 @@ def hide_secrets(text: str) -> str:
     known = {value for name, value in os.environ.items() if len(value) >= _SHORTEST and _NAMES.search(name)}
     for value in sorted(known, key=len, reverse=True):
         text = text.replace(value, HIDDEN)
-    return _NAMED.sub(rf"\1{HIDDEN}", _FORMS.sub(HIDDEN, text))
+    return _NAMED.sub(rf"\1{HIDDEN}", FORMS.sub(HIDDEN, text))

@@ -44,13 +44,13 @@ FORMS: Final = re.compile(
     r"(?:(?:(?!-----BEGIN).)*?-----END [A-Z ]*PRIVATE KEY-----|(?:[A-Za-z0-9+/=\s]|\\[nr])*)"
     r"|(?:(?<=uthorization: Basic )|(?<=uthorization\": \"Basic ))[A-Za-z0-9+/=]{6,}"
     r"|(?<=[Bb]earer )[A-Za-z0-9._~+/=\-]{6,}"
-    r"|(?<=://)[^/\s:]*:[^/\s]+(?=@)",
+    r"|(?<=://)[^/\s]+(?=@)",
     re.DOTALL,
 )
 """Keys and credentials that are known by how they look. Its first look-ahead is what makes it quick; nothing is looked
 through once for each place where a secret might begin, or an agent's long text would hold up the lab."""
 _SAID: Final = re.compile(
-    r"(?i)\b((?:password|passwd|passphrase|secret|api[_-]?key|access[_-]?token|token)\s*(?:=|:|\bis\b)\s*)([^\s\"',;]+)"
+    r"""(?i)((?:password|passwd|passphrase|secret|api[_-]?key|token)\\*["']?\s*(?:=|:|\bis\b)\s*\\*["']?)([^\s"',;}&\\]+)"""
 )
 
 
