@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic_core import PydanticCustomError
 
 from agentlab import telemetry
 from agentlab.bounds import Bounds
@@ -37,8 +39,23 @@ __all__ = [
     "TelemetrySettings",
 ]
 
+SHAPES = {
+    "model_type": "it must be a section with fields",
+    "tuple_type": "it must be a list",
+    "dict_type": "it must be a section with fields",
+}
+"""What is wrong, in the words of a settings file, by pydantic's name for it."""
 Share = Annotated[float, Field(ge=0, le=1)]
 Dollars = Annotated[float, Field(ge=0)]
+
+
+def _address(url: str) -> str:
+    """The URL. Raises an error, without a word of it, if it can be none: whoever connects with it would only find a store that is away."""
+    try:
+        urlsplit(url).port  # noqa: B018  # looks at it
+    except ValueError:
+        raise PydanticCustomError("address", "this is no address that can be connected to") from None
+    return url
 
 
 class _Section(BaseModel):
@@ -105,8 +122,8 @@ class StoreSettings(_Section):
     Checkpoints: `redis://...`, `sqlite:FILE`, `memory` (gone with the process), or empty: none are kept.
     """
 
-    breakers: Annotated[str, Field(pattern=r"^(rediss?://.*)?$")] = ""
-    checkpoints: Annotated[str, Field(pattern=r"^(memory|sqlite:.+|rediss?://.*)?$")] = ""
+    breakers: Annotated[str, Field(pattern=r"^(rediss?://.*)?$"), AfterValidator(_address)] = ""
+    checkpoints: Annotated[str, Field(pattern=r"^(memory|sqlite:.+|rediss?://.*)?$"), AfterValidator(_address)] = ""
 
 
 class Settings(_Section):
@@ -155,9 +172,22 @@ class Settings(_Section):
     @classmethod
     def _checked(cls, found: Found) -> Self:
         try:
-            return cls.model_validate(found.values)
+            settings = cls.model_validate(found.values)
         except ValidationError as error:
             raise SettingsError(_sentence(found, error)) from None
+        refused = [f"{found.where(field) or 'code'}: {field}: {wrong}" for field, wrong in settings._clashes()]
+        if refused:
+            raise SettingsError(f"{'; '.join(refused)}. Correct it there.")
+        return settings
+
+    def _clashes(self) -> Iterator[tuple[str, str]]:
+        """What no agent can be made of, although each value is one: the field, and what is wrong with it."""
+        names = [model.name for model in self.models]
+        for n, model in enumerate(self.models):
+            if model.name in names[:n]:
+                yield f"models.{n}.name", "another model of the chain has the same name"
+            if self.bounds.money is not None and not self._model(model).priced:
+                yield f"models.{n}.name", "bounds.money needs the price of this model; give it as its price, or under prices"
 
     def options(self) -> dict[str, Any]:
         """What `Agent` takes of these settings, by its parameters' names. The cache and the stores are the same for each agent."""
@@ -229,7 +259,7 @@ def _sentence(found: Found, error: ValidationError) -> str:
         if problem["type"] == "extra_forbidden":
             wrong = f"there is no such setting{nearest(str(problem['loc'][-1]), _section(problem['loc']).model_fields)}"
         else:
-            wrong = "it must be a section with fields" if problem["type"] == "model_type" else problem["msg"]
+            wrong = SHAPES.get(problem["type"], problem["msg"])
         problems.append(f"{found.where(field) or 'code'}: {field}: {wrong}")
     said = "; ".join(problems)
     return f"{said}{'' if said.endswith('?') else '.'} Correct it there."

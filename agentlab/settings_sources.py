@@ -100,19 +100,22 @@ def from_environment(environment: Mapping[str, str], fields: Collection[str]) ->
             for part in path[:-1]:
                 inner = section.setdefault(part, {})
                 section = inner if isinstance(inner, dict) else section
-            section[path[-1]] = _plain(environment[variable])
+            section[path[-1]] = _plain(variable, environment[variable])
             found.places[".".join(path)] = variable
         elif variable.startswith(PREFIX) and (meant := difflib.get_close_matches(name, fields, n=1, cutoff=VERY_LIKE)):
             raise SettingsError(f"{variable}: there is no such setting; did you mean {PREFIX}{meant[0].upper()}? Correct it there.")
     return found
 
 
-def _plain(text: str) -> Any:
-    """The value of a variable: JSON if it is that, else the text."""
+def _plain(variable: str, text: str) -> Any:
+    """The value of a variable: JSON if it is that, else the text. Raises SettingsError for half a list or half an object."""
     try:
         return json.loads(text)
-    except ValueError:
-        return text
+    except (ValueError, RecursionError) as error:
+        if text.lstrip()[:1] not in {"[", "{"}:
+            return text
+        where = f" (character {error.pos + 1})" if isinstance(error, json.JSONDecodeError) else ""
+        raise SettingsError(f"{variable}: this is not valid JSON{where}. Correct it there.") from None
 
 
 def from_file(path: str | Path | None, environment: Mapping[str, str]) -> Found:
