@@ -16,7 +16,7 @@ import socket
 import ssl
 import weakref
 from types import ModuleType, TracebackType
-from typing import Any
+from typing import Any, Final
 
 from agentlab_faults.exchange import Break, Exchange, Pause, Timeouts, WireRequest
 from agentlab_faults.intercept.aiohttp_line import Line, protocol_class
@@ -26,9 +26,12 @@ from agentlab_faults.intercept.headers import RawHeaders
 from agentlab_faults.intercept.http1 import connecting, on_the_wire
 from agentlab_faults.intercept.passing import Passage
 from agentlab_faults.intercept.playing import FOREVER, Telling
-from agentlab_faults.intercept.seam import Cover, Method, Place, Seam, bound
+from agentlab_faults.intercept.seam import Cover, Door, Method, Place, Seam, bound
 
 __all__ = ["aiohttp_seams"]
+
+_DOORS: Final = ("__init__", "request", "get", "options", "head", "post", "put", "patch", "delete")
+"""Of a session. `aiohttp.request` makes one for each request."""
 
 
 def aiohttp_seams(module: ModuleType) -> list[Place]:
@@ -38,11 +41,14 @@ def aiohttp_seams(module: ModuleType) -> list[Place]:
     if "as_bytes" not in vars(payload) or "_create_connection" not in vars(connector):
         return []
     opener = _Opener(module)
+    session = vars(module)["ClientSession"]
+    cover = Cover("aiohttp", session, "_request", _over_mock)
     return [
         Seam("aiohttp", connector, "_create_connection", opener.seam),
         Seam("aiohttp", vars(module)["ClientResponse"], "start", opener.head_seam),
         Seam("aiohttp", vars(module)["BaseConnector"], "connect", _without_idle_connections),
-        Cover("aiohttp", vars(module)["ClientSession"], "_request", _over_mock),
+        cover,
+        *(Door("aiohttp", session, name, [cover]) for name in _DOORS if name in vars(session)),
     ]
 
 

@@ -16,7 +16,7 @@ from agentlab_faults.intercept.arming import Armed, current
 from agentlab_faults.intercept.asking import ask
 from agentlab_faults.intercept.library import Library
 from agentlab_faults.intercept.passing import Passage
-from agentlab_faults.intercept.seam import Method, Place, Seam, Wrap, package_of
+from agentlab_faults.intercept.seam import Door, Method, Place, Seam, Wrap, package_of
 
 __all__ = ["httpx_seams"]
 
@@ -35,7 +35,9 @@ def httpx_seams(module: ModuleType) -> list[Place]:
         return []
     library = Library(module)
     wraps: dict[str, Wrap] = {"handle_request": _sync_seam(library), "handle_async_request": _async_seam(library)}
-    return [Seam(library.name, getattr(module, owner), name, wraps[name], mock=mock) for owner, name, mock in _PLACES]
+    places: list[Place] = [Seam(library.name, getattr(module, owner), name, wraps[name], mock=mock) for owner, name, mock in _PLACES]
+    doors = [Door(library.name, getattr(module, owner), "send", places) for owner in ("Client", "AsyncClient")]
+    return [*places, *doors]
 
 
 def _sync_seam(library: Library) -> Wrap:

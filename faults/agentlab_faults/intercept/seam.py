@@ -1,11 +1,17 @@
-"""A seam: one method of one class of a library, wrapped where it is defined. A cover: ours over a mock's, while faults go over mocks."""
+"""A seam: one method of one class of a library, wrapped where it is defined. A cover: ours over a mock's, while faults go over mocks.
+A door: where a request comes in, to go over the mocks that were started in the meantime.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+import inspect
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
-__all__ = ["Cover", "Method", "Place", "Seam", "Wrap", "bound", "package_of", "reaches"]
+from agentlab_faults.intercept.arming import current
+
+__all__ = ["Cover", "Door", "Method", "Place", "Seam", "Wrap", "bound", "package_of", "reaches"]
 
 Method = Callable[..., Any]
 Wrap = Callable[[Method, bool], Method]
@@ -50,7 +56,7 @@ class Seam:
         self._name = name
         self._wrap = wrap
         self._mock = mock
-        self._over: tuple[Method, Method] | None = None
+        self._covers = _Covers(owner, name)
         self._ours = self._put()
 
     @property
@@ -66,15 +72,13 @@ class Seam:
 
     def cover(self) -> None:
         """Go over a mock that somebody has put over ours."""
-        if not reaches(self._now, self._ours):
-            under = self._now
-            self._over = (self._put(), under)
+        under = self._now
+        if not reaches(under, self._ours) and not self._covers.reached_by(under):
+            self._covers.note(self._put(), under)
 
     def uncover(self) -> None:
         """Undo `cover`, unless that mock is gone."""
-        if self._over is not None and self._now is self._over[0]:
-            setattr(self._owner, self._name, self._over[1])
-        self._over = None
+        self._covers.undo()
 
     @property
     def _now(self) -> Method:
@@ -100,7 +104,7 @@ class Cover:
         self._name = name
         self._over = over
         self._own: Method | None = None
-        self._put: tuple[Method, Method] | None = None
+        self._covers = _Covers(owner, name)
         self.mend()
 
     def mend(self) -> None:
@@ -113,14 +117,84 @@ class Cover:
         """Go over a mock that has the method's place. Tracing, which wraps the library's own, is no mock."""
         now: Method = self._owner.__dict__[self._name]
         if self._own is not None and not reaches(now, self._own):
-            self._put = self._over(self._own, now), now
-            setattr(self._owner, self._name, self._put[0])
+            ours = self._over(self._own, now)
+            setattr(self._owner, self._name, ours)
+            self._covers.note(ours, now)
 
     def uncover(self) -> None:
         """Undo `cover`, unless that mock is gone."""
-        if self._put is not None and self._owner.__dict__[self._name] is self._put[0]:
-            setattr(self._owner, self._name, self._put[1])
-        self._put = None
+        self._covers.undo()
+
+
+class Door:
+    """A method above the places of its library, which each of its requests passes: mocks that were started since are gone over there."""
+
+    lost = False
+
+    def __init__(self, package: str, owner: type, name: str, places: Sequence[Place]) -> None:
+        self.place = f"{package}.{owner.__name__}.{name}"
+        self._package = package
+        self._owner = owner
+        self._name = name
+        self._places = places
+        self._ours: Method | None = None
+        self.mend()
+
+    def mend(self) -> None:
+        """Put the wrapper round the library's own method, if it is not there."""
+        now: Method = self._owner.__dict__[self._name]
+        if package_of(now) == self._package and (self._ours is None or not reaches(now, self._ours)):
+            self._ours = (self._waiting if inspect.iscoroutinefunction(now) else self._plain)(now)
+            setattr(self._owner, self._name, self._ours)
+
+    def cover(self) -> None:
+        """A mock of the method itself is the user's code."""
+
+    def uncover(self) -> None:
+        """Nothing is covered."""
+
+    def _plain(self, below: Method) -> Method:
+        @functools.wraps(below)
+        def passed(*args: Any, **kwargs: Any) -> Any:
+            self._open()
+            return below(*args, **kwargs)
+
+        return passed
+
+    def _waiting(self, below: Method) -> Method:
+        @functools.wraps(below)
+        async def passed(*args: Any, **kwargs: Any) -> Any:
+            self._open()
+            return await below(*args, **kwargs)
+
+        return passed
+
+    def _open(self) -> None:
+        armed = current.armed
+        if armed is not None and armed.mocks != "win":
+            for place in self._places:
+                place.cover()
+
+
+class _Covers:
+    """Wrappers of ours over mocks in one place. A mock may go over one of them, and be gone over in its turn."""
+
+    def __init__(self, owner: type, name: str) -> None:
+        self._owner = owner
+        self._name = name
+        self._put: list[tuple[Method, Method]] = []
+
+    def note(self, ours: Method, mock: Method) -> None:
+        self._put.append((ours, mock))
+
+    def reached_by(self, method: Method) -> bool:
+        return any(reaches(method, ours) for ours, _ in self._put)
+
+    def undo(self) -> None:
+        for ours, mock in reversed(self._put):
+            if self._owner.__dict__[self._name] is ours:
+                setattr(self._owner, self._name, mock)
+        self._put.clear()
 
 
 def bound(mock: Method, owner: Any) -> Method:

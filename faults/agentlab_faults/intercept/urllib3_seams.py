@@ -18,7 +18,7 @@ from agentlab_faults.exchange import Timeouts, WireRequest
 from agentlab_faults.intercept.arming import Armed, current
 from agentlab_faults.intercept.asking import LeftToMock, ask, over_a_mock
 from agentlab_faults.intercept.headers import RawHeaders
-from agentlab_faults.intercept.seam import Cover, Method, Place, Seam, bound, package_of
+from agentlab_faults.intercept.seam import Cover, Door, Method, Place, Seam, bound, package_of
 from agentlab_faults.intercept.urllib3_socket import Refusals, SocketInMemory
 
 __all__ = ["requests_mock_seams", "requests_seams", "urllib3_seams"]
@@ -44,7 +44,11 @@ def urllib3_seams(module: ModuleType) -> list[Place]:
 def requests_seams(module: ModuleType) -> list[Place]:
     """Where `responses` and others put their mock for requests."""
     adapter = getattr(getattr(module, "adapters", None), "HTTPAdapter", object)
-    return [Cover("requests", adapter, "send", _over_mock)] if "send" in vars(adapter) else []
+    session = getattr(module, "Session", object)
+    if "send" not in vars(adapter) or "send" not in vars(session):
+        return []
+    cover = Cover("requests", adapter, "send", _over_mock)
+    return [cover, Door("requests", session, "send", [cover])]
 
 
 def requests_mock_seams(module: ModuleType) -> list[Place]:
