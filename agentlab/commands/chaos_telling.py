@@ -70,7 +70,7 @@ class Teller:
         else:
             self._print("The app has not asked its provider for anything: does its SDK read a base URL from the environment?", "yellow")
         for problem in problems:
-            self._print(f"The script could not answer: {problem}", "magenta")
+            self._print(f"What was asked could not be answered: {problem}", "magenta")
 
     def _print(self, text: str, style: str) -> None:
         self._console.print(self._mask(text), style=style or None, markup=False)

@@ -218,7 +218,7 @@ def test_a_script_that_lacks_what_is_asked_makes_a_good_end_undecidable(tmp_path
     asks = textwrap.dedent(RAW).replace("range(2)", "range(1)")
     done = chaos("--script", ORDER, "--", sys.executable, "-c", asks, ASK=body)
     assert done.returncode == 3
-    assert "The script could not answer: The agent asked for 3 choices" in done.stderr
+    assert "What was asked could not be answered: The agent asked for 3 choices" in done.stderr
 
 
 def test_the_app_gets_every_address_and_no_key_of_ours_replaces_its_own() -> None:

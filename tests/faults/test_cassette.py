@@ -77,8 +77,12 @@ def test_ids_uuids_and_timestamps_may_differ(tape: Path) -> None:
         ({"model": "gpt-9"}, 'Request 1 differs from take 1 of the cassette at model: expected "gpt-4o-mini", got "gpt-9";'),
         ({"temperature": 0}, "at temperature: expected nothing, got 0;"),
         ({"messages": [{"role": "user", "content": "Else."}]}, 'at messages[0].content: expected "Where is order 5512?", got "Else.";'),
+        (
+            {"messages": [{"role": "user", "content": "Where is order 5512? " + "It is late, " * 9}]},
+            'expected ...Where is order 5512?", got ...Where is order 5512? It is late, It is late, It is late, It ...;',
+        ),
         ({"messages": []}, "at messages[0]: expected {"),
-        ({"tools": [], "n": 2}, "(and in 1 more places)"),
+        ({"tools": [], "n": 2}, "(and in 1 more place)"),
     ],
 )
 def test_a_mismatch_says_what_differed(tape: Path, change: dict[str, Any], sentence: str) -> None:

@@ -233,6 +233,23 @@ async def test_no_more_money_than_the_budget_is_spent() -> None:
         assert (await there.chaos.ask(ASK))[0] == 402
 
 
+async def test_a_request_that_the_provider_refuses_costs_nothing() -> None:
+    async with between(budget=Budget(dollars=0.02, price=Price(1.0, 20.0))) as there:
+        there.upstream.status, there.upstream.body = 429, b'{"error": {"message": "slow down"}}'
+        body = post("/v1/chat/completions", chat(max_tokens=900))
+        assert [(await there.chaos.ask(body))[0] for _ in range(3)] == [429, 429, 429]
+        assert (there.live.purse.requests, there.live.purse.dollars) == (3, pytest.approx(0))
+
+
+async def test_a_request_that_is_kept_back_is_told_with_the_reason() -> None:
+    async with between(budget=Budget(requests=0)) as there:
+        assert (await there.chaos.ask())[0] == 402
+        [entry] = there.chaos.scopes.log
+        assert entry.text == (
+            "answered 402 by agentlab: The budget of 0 requests to the real provider is used up; raise it with --max-requests."
+        )
+
+
 async def test_parallel_requests_cannot_overdraw_the_budget() -> None:
     async with between(budget=Budget(dollars=0.03, price=Price(1.0, 20.0))) as there:
         answers = await asyncio.gather(*(there.chaos.ask(post("/v1/chat/completions", chat(max_tokens=1000))) for _ in range(4)))
@@ -253,6 +270,8 @@ async def test_parallel_requests_cannot_overdraw_the_budget() -> None:
             (7, 9),
         ),
         (b'data: {"usage": null}\n\ndata: {"usage": {"prompt_tokens": 1, "completion_tokens": 2}}\n\ndata: [DONE]\n\n', (1, 2)),
+        (b'{"usage": {"input_tokens": 3, "cache_creation_input_tokens": 10, "cache_read_input_tokens": 5, "output_tokens": 4}}', (28, 4)),
+        (b'{"usageMetadata": {"promptTokenCount": 5, "candidatesTokenCount": 6, "thoughtsTokenCount": 90}}', (5, 96)),
         (b"<html>", None),
         (b"[1]", None),
     ],

@@ -20,6 +20,8 @@ _PASSING = re.compile(
 """What may differ between the recorded run and this one: ids, uuids, timestamps."""
 _SHOWN = 60
 """Letters of a value that a sentence repeats."""
+_BEFORE = 20
+"""How many of them stand before the first that differs, in a value that is longer."""
 _MISSING = object()
 
 
@@ -55,11 +57,13 @@ class Player:
             return f"Request {self._serial} ({api}) is one more than the cassette holds: {len(self._takes)} were recorded; record it again."
         nearest = min(left, key=lambda n: (sum(1 for _ in differences(self._asked[n], asked)), n))
         found = list(differences(self._asked[nearest], asked))
-        path, expected, got = found[0]
-        more = f" (and in {len(found) - 1} more places)" if len(found) > 1 else ""
+        path, *values = found[0]
+        expected, got = _shown(*values)
+        others = len(found) - 1
+        more = f" (and in {others} more place{'s' if others > 1 else ''})" if others else ""
         return (
             f"Request {self._serial} differs from take {nearest + 1} of the cassette at {path or 'its body'}: "
-            f"expected {_shown(expected)}, got {_shown(got)}{more}; record it again, or undo the change."
+            f"expected {expected}, got {got}{more}; record it again, or undo the change."
         )
 
 
@@ -97,8 +101,17 @@ def differences(expected: Any, got: Any, path: str = "") -> Iterator[tuple[str, 
         yield path, expected, got
 
 
-def _shown(value: Any) -> str:
-    if value is _MISSING:
-        return "nothing"
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+def _shown(expected: Any, got: Any) -> tuple[str, str]:
+    """Both as JSON; of long ones the part in which they differ.
+
+    >>> _shown("The order of Ann is at 12 Elm Street, 8th floor, in the yard, ring once.", "The order of Ann is at 7 Elm Street.")
+    ('... order of Ann is at 12 Elm Street, 8th floor, in the yard, r...', '... order of Ann is at 7 Elm Street."')
+    """
+    one, other = ("nothing" if value is _MISSING else json.dumps(value, ensure_ascii=False) for value in (expected, got))
+    same = next((n for n, (here, there) in enumerate(zip(one, other, strict=False)) if here != there), min(len(one), len(other)))
+    start = max(0, same - _BEFORE) if max(len(one), len(other)) > _SHOWN else 0
+    return _part(one, start), _part(other, start)
+
+
+def _part(text: str, start: int) -> str:
+    return f"{'...' if start else ''}{text[start : start + _SHOWN]}{'...' if len(text) > start + _SHOWN else ''}"

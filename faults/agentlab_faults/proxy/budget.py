@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from agentlab_faults.dialects.understanding import documents
 
@@ -13,6 +14,19 @@ _BYTES_A_TOKEN = 3
 """Bytes of JSON for one token at least, so that an estimate is too high rather than too low (English text has about four)."""
 _ANSWER_TOKENS = 16_384
 """Taken for the length of an answer whose request sets no limit."""
+
+_PROMPT: Final[Mapping[str, Mapping[str, int]]] = {
+    "prompt_tokens": {},
+    "input_tokens": {"cache_creation_input_tokens": 2, "cache_read_input_tokens": 1},
+    "promptTokenCount": {"toolUsePromptTokenCount": 1},
+}
+"""Names of a prompt's tokens, each with those that the API counts beside it, and how many times their price is at most."""
+_COMPLETION: Final[Mapping[str, Mapping[str, int]]] = {
+    "completion_tokens": {},
+    "output_tokens": {},
+    "candidatesTokenCount": {"thoughtsTokenCount": 1},
+}
+"""The same for an answer's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +104,8 @@ def usage_in(content: bytes) -> tuple[int, int] | None:
     prompt = completion = None
     for document in documents(content):
         for usage in _usages(document):
-            prompt = _number(usage, ("prompt_tokens", "input_tokens", "promptTokenCount"), prompt)
-            completion = _number(usage, ("completion_tokens", "output_tokens", "candidatesTokenCount"), completion)
+            prompt = _number(usage, _PROMPT, prompt)
+            completion = _number(usage, _COMPLETION, completion)
     return None if prompt is None and completion is None else (prompt or 0, completion or 0)
 
 
@@ -102,6 +116,13 @@ def _usages(document: dict[str, Any]) -> list[dict[str, Any]]:
     return [usage for usage in usages if isinstance(usage, dict)]
 
 
-def _number(usage: dict[str, Any], names: tuple[str, ...], before: int | None) -> int | None:
-    told = next((usage[name] for name in names if isinstance(usage.get(name), int)), None)
-    return before if told is None else told
+def _number(usage: dict[str, Any], names: Mapping[str, Mapping[str, int]], before: int | None) -> int | None:
+    """The tokens that it counts under one of the names, and what is billed beside them; `before` if it counts none."""
+    for name, beside in names.items():
+        if isinstance(usage.get(name), int):
+            return sum(times * _whole(usage.get(part)) for part, times in {name: 1, **beside}.items())
+    return before
+
+
+def _whole(told: object) -> int:
+    return told if isinstance(told, int) else 0

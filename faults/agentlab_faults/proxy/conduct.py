@@ -154,7 +154,8 @@ class Conduct:
         if event.end != "delivered":
             return
         if event.status >= 400:
-            yield self._entry(event, "refused", event.point, f"answered {event.status}, which was not ours to break")
+            why = f" by agentlab: {event.text}" if event.text else ", which was not ours to break"
+            yield self._entry(event, "refused", event.point, f"answered {event.status}{why}")
             return
         self.served += 1
         waiting = self._open.pop(event.point, [])

@@ -42,10 +42,17 @@ Keep = Callable[[WireRequest, Exchange, Sequence[tuple[float, bytes]]], None]
 
 @dataclass(slots=True)
 class _Strike:
-    """What a fault did to one request."""
+    """What a fault did to one request, or what kept it from the provider."""
 
     fault: str = ""
     spoiled: bool = False
+    kept_back: str = ""
+    """Why the provider did not answer it, as a sentence."""
+
+    def refuse(self, status: int, sentence: str) -> Answering:
+        """Answer in the provider's place."""
+        self.kept_back = sentence
+        return Answering(problem(status, sentence))
 
 
 class Live:
@@ -105,18 +112,19 @@ class Live:
             run.calls.done(call)
         status = exchange.status if end == "delivered" else 0
         told = (strike.fault, retry_after(exchange))
-        run.events.append(Answered(run.now(), serial, call.point, call.attempt, end, status, 0, *told, whole=not strike.spoiled))
+        spoiled, why = strike.spoiled, strike.kept_back
+        run.events.append(Answered(run.now(), serial, call.point, call.attempt, end, status, 0, *told, text=why, whole=not spoiled))
 
     async def _pass_on(self, arrived: Arrived, channel: Channel, whole: _Whole | None, strike: _Strike) -> Answering:
         aside = self.purse.open(parsed(arrived.wire.body), len(arrived.wire.body))
         if isinstance(aside, str):
-            return Answering(problem(402, aside))
+            return strike.refuse(402, aside)
         headers = [(name, value) for name, value in arrived.raw if name not in _HOP] + [(b"accept-encoding", b"identity")]
         try:
             async with channel.attended():
                 response = await self._upstream.ask(arrived.wire.method, arrived.target, headers, arrived.wire.body)
         except Unreachable as error:
-            return Answering(problem(502, f"the provider behind it cannot be reached ({error})."))
+            return strike.refuse(502, f"The provider cannot be reached ({error}).")
         exchange = Exchange(response.status, _headers(response))
         coming = _Coming(response, functools.partial(self._came, arrived.wire, exchange, aside))
         if whole is None or response.status >= 400:
@@ -125,14 +133,15 @@ class Live:
             async with channel.attended():
                 pieces = await _gather(coming)
         except CutOff as error:
-            return Answering(problem(502, f"the provider behind it broke off its answer ({error})."))
+            return strike.refuse(502, f"The provider broke off its answer ({error}).")
         finally:
             await coming.close()
         return Answering(self._struck(whole, exchange, pieces, arrived.wire, strike))
 
     def _came(self, wire: WireRequest, exchange: Exchange, aside: float, pieces: list[tuple[float, bytes]]) -> None:
         """The whole body has come."""
-        self.purse.settle(aside, usage_in(b"".join(piece for _, piece in pieces)))
+        refused = 400 <= exchange.status < 500
+        self.purse.settle(aside, (0, 0) if refused else usage_in(b"".join(piece for _, piece in pieces)))
         if self.keep is not None:
             self.keep(wire, exchange, pieces)
 
