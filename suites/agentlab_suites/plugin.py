@@ -55,7 +55,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Long options only, and the same names as settings (`agentlab_seed = 7`)."""
     group = parser.getgroup("agentlab", "agentlab: chaos testing of LLM agents")
     for name, metavar, text in _OPTIONS:
-        group.addoption(f"--agentlab-{name}", dest=f"agentlab_{name}", metavar=metavar, default=None, help=text)
+        action = "append" if name == "faults" else "store"
+        group.addoption(f"--agentlab-{name}", dest=f"agentlab_{name}", metavar=metavar, default=None, action=action, help=text)
         parser.addini(f"agentlab_{name}", text, default="")
 
 

@@ -86,6 +86,8 @@ def _read(baseline: Path) -> list[SuiteResults]:
 
 def _text(config: pytest.Config, name: str) -> str:
     given = config.getoption(f"agentlab_{name}")
+    if isinstance(given, list):  # an option that may be repeated
+        return ",".join(given)
     return str(given if given is not None else config.getini(f"agentlab_{name}") or "")
 
 

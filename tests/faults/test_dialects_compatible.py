@@ -67,7 +67,15 @@ def test_openais_own_refuses_them(base_url: str, what: str) -> None:
 
 @pytest.mark.parametrize(
     ("model", "refused"),
-    [("gpt-5", True), ("o3-mini", True), ("ft:gpt-4o:acme", True), ("gpt-oss-20b", False), ("Qwen/Qwen3-8B", False), ("olmo", False)],
+    [
+        ("gpt-5", True),
+        ("o3-mini", True),
+        ("ft:gpt-4o:acme", True),
+        ("gpt-oss-20b", False),
+        ("Qwen/Qwen3-8B", False),
+        ("olmo", False),
+        ("openai/gpt-5", False),
+    ],
 )
 def test_on_the_labs_own_socket_the_models_name_decides(model: str, refused: bool) -> None:
     body = {"model": model, "messages": MESSAGES, "top_k": 20}

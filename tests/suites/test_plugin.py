@@ -75,6 +75,7 @@ def test_a_suite_that_holds_is_green(shop: Any) -> None:
         (("-m", "chaos_control"), 2, "-m chaos_control"),
         (("shop.suite.yaml::greet",), 6, "node ids"),
         (("--agentlab-faults=usage_zero",), 8, "--agentlab-faults usage_zero"),
+        (("--agentlab-faults=usage_zero", "--agentlab-faults=usage_zer*"), 8, "--agentlab-faults usage_zero,usage_zer*"),
     ],
 )
 def test_a_narrowed_run_is_not_judged(shop: Any, arguments: tuple[str, ...], cells: int, told: str) -> None:

@@ -26,7 +26,7 @@ _AZURE = (
 
 
 _OPENAIS_HOST = re.compile(r"([\w-]+\.)*(openai\.com|azure\.(com|us|cn))")
-_OPENAIS_MODEL = re.compile(r"(openai/|ft:)?(gpt-(?!oss)|o\d|chatgpt-|codex-|computer-use-|text-embedding-)")
+_OPENAIS_MODEL = re.compile(r"(ft:)?(gpt-(?!oss)|o\d|chatgpt-|codex-|computer-use-|text-embedding-)")
 
 
 def is_deployment(request: WireRequest) -> bool:
