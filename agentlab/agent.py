@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Agent"]
 
-SAFETY_TEXT = "I'm sorry, I could not work on your request: the service is unavailable just now. Please try again in a few minutes."
+SAFETY_TEXT = "I'm sorry, I could not finish your request just now. Please try again in a few minutes."
 NOT_RUN = '{"error": "This call waited for approval and was not run."}'
 NOT_MADE = '{"error": "This call was not made, or not finished, before the run was resumed. If it is still wanted, make it again."}'
 FORM = "\n\nYour answer to the user is one JSON object of this schema, and nothing else:\n"

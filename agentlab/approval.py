@@ -11,7 +11,10 @@ from agentlab.bounds import within
 from agentlab.text import canonical
 from agentlab.threads import in_thread
 
-__all__ = ["ApprovalHook", "ApprovalRequest", "Decision", "decided_by"]
+__all__ = ["PLAN", "ApprovalHook", "ApprovalRequest", "Decision", "decided_by"]
+
+PLAN = "plan"
+"""The id and the tool of a request that is about a whole plan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,20 @@ class ApprovalRequest:
         """Equal for equal calls."""
         return canonical([self.tool, self.arguments])
 
+    @property
+    def steps(self) -> list[ApprovalRequest]:
+        """The calls of a plan; none if it is no plan that needs approval.
+
+        >>> step = {"id": "a", "tool": "refund", "input": {"order": "5512"}}
+        >>> print(ApprovalRequest(PLAN, PLAN, {"goal": "Refund it.", "steps": [step]}))
+        the plan of refund(order=5512)
+        """
+        steps = self.arguments.get("steps") if self.tool == self.call_id == PLAN else None
+        return [ApprovalRequest(step["id"], step["tool"], step["input"]) for step in steps or ()]
+
     def __str__(self) -> str:
+        if self.steps:
+            return f"the plan of {', '.join(map(str, self.steps))}"
         return f"{self.tool}({', '.join(f'{name}={value}' for name, value in self.arguments.items())})"
 
 
@@ -51,9 +67,12 @@ ApprovalHook = Callable[[ApprovalRequest], "Decision | bool | Awaitable[Decision
 
 
 async def decided_by(hook: ApprovalHook, request: ApprovalRequest, seconds: float) -> Decision | None:
-    """The hook's answer. Raises TimeoutError after `seconds`, and what the hook raises."""
-    found = await within(seconds, _asked(hook, request))
-    return Decision(found) if isinstance(found, bool) else found
+    """The hook's answer. Raises TimeoutError after `seconds`, what the hook raises, and TypeError for what is no decision."""
+    found: object = await within(seconds, _asked(hook, request))
+    decision = Decision(found) if isinstance(found, bool) else found
+    if decision is not None and not (isinstance(decision, Decision) and decision.approved in {True, False}):
+        raise TypeError(f"An approval hook answers with a Decision, True, False or None, not with {type(found).__name__}.")
+    return decision
 
 
 async def _asked(hook: ApprovalHook, request: ApprovalRequest) -> Decision | bool | None:

@@ -8,16 +8,14 @@ from graphlib import TopologicalSorter
 from typing import Any
 
 from agentlab.answers import RequestedCall
+from agentlab.approval import PLAN
 from agentlab.errors import BoundExceededError, InvalidArgumentsError, RunStoppedError
 from agentlab.events import ToolCalled, ToolReturned
 from agentlab.planning.plan import PlannedCall, PlanState, PlanStep, filled, needs
 from agentlab.toolbox import Toolbox
 from agentlab.turn import FailedCall, Observation, Turn
 
-__all__ = ["PLAN", "Execution"]
-
-PLAN = "plan"
-"""What the ids of a plan's calls begin with, and the name under which the plan itself is up for approval."""
+__all__ = ["Execution"]
 
 
 class Execution:

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from agentlab import telemetry
-from agentlab.approval import ApprovalRequest
+from agentlab.approval import PLAN, ApprovalRequest
 from agentlab.chain import Asking, ModelChain
 from agentlab.errors import AgentlabError, InvalidOutputError, ModelFailedError, PlanRejectedError
 from agentlab.events import Screen
 from agentlab.history import Message, StoredCall
 from agentlab.models import Model, Request
-from agentlab.planning.execute import PLAN, Execution
+from agentlab.planning.execute import Execution
 from agentlab.planning.plan import Limits, Plan, PlanState, problems
 from agentlab.result import Action, Step
 from agentlab.text import canonical, cut

@@ -178,3 +178,14 @@ def test_after_a_pause_the_conversation_may_go_on_without_a_decision(wire: Wire)
     assert run(wire, helper("Never mind.")).text == "Then I leave it."
     assert paid == []
     assert "was not run" in told(wire)[0]
+
+
+@pytest.mark.parametrize("answer", ["yes", "no", 1, {}, Decision("no")])  # type: ignore[arg-type]  # what a hook's author may do
+def test_a_hook_that_answers_with_what_is_no_decision_has_not_said_yes(wire: Wire, answer: Any) -> None:
+    paid: list[float] = []
+    store = InMemoryStore()
+    wire.primary(PAY, say(DONE))
+    paused = run(wire, agent(payer(paid), store=store, approve=lambda _: answer)("Pay 50"))
+    assert (paused.status, paid) == ("paused", [])
+    assert "An approval hook answers with" in str(paused.error and paused.error.__cause__)
+    assert run(wire, agent(payer(paid), store=store).resume(paused.resume or "", approve=True)).status == "complete"

@@ -116,6 +116,13 @@ def test_a_turn_that_did_not_complete_goes_on_in_another_process(wire: Wire, sto
         resume(wire, agent(store, world.pay(), conversation=None), cut.resume)
 
 
+def test_what_is_said_of_a_run_that_reached_a_bound_denies_nothing_that_it_did(wire: Wire) -> None:
+    wire.primary(PAY)
+    reply = ask(wire, agent(None, World().pay(), bounds=Bounds(steps=1)))
+    sorry = "I'm sorry, I could not finish your request just now. Please try again in a few minutes."
+    assert (reply.status, reply.text) == ("max_steps_exceeded", f"{sorry}\n\nThis went through: pay(amount=5.0).")
+
+
 def test_a_conversation_goes_on_in_another_process(wire: Wire, store: Store) -> None:
     wire.primary(say("Hello."), say("Bye."))
     ask(wire, agent(store), "Hi")

@@ -250,6 +250,7 @@ def test_a_paused_plan_is_the_one_that_runs_in_another_process(wire: Wire) -> No
     wire.primary(plan(ACCOUNT, DESK), say(FINE))
     first = ask(wire, agent(desk, approve_plans=True, checkpoints=kept))
     assert (first.status, first.waiting and first.waiting.tool) == ("paused", "plan")
+    assert first.text == "I could not finish this: it needs somebody's approval: the plan of create_account(name=ada), find_desk(floor=2)"
 
     async def resumed() -> Reply:
         return await agent(desk, approve_plans=True, checkpoints=kept).resume(first.resume or "", approve=True)
