@@ -16,11 +16,12 @@ A fault is one small class in one place::
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Final, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict
 
@@ -74,6 +75,22 @@ class Rate:
     source: str
 
 
+_ID: Final = re.compile(r"[a-z][a-z0-9_]*")
+_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "boundary": get_args(Boundary),
+    "category": get_args(Category),
+    "scope": get_args(Scope),
+    "best": get_args(Shape),
+    "kinds": get_args(PointKind),
+    "needs": get_args(Trait),
+    "answer": ("any", "tool_calls", "text"),
+    "streamed": ("any", "no", "only"),
+    "effect": ("any", "read", "write"),
+    "transport": ("any", "http", "stdio"),
+}
+"""The words that a row may use; of a mapping, as its keys."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """A fault's row in the catalogue: everything about it that is not a setting."""
@@ -116,6 +133,19 @@ class Row:
     """The MCP servers that it can act on, by how they are reached (an MCP point only)."""
     outcome_unknown: bool = False
     """The work may have been done although the agent saw a failure."""
+
+    def __post_init__(self) -> None:
+        """Refuse an id that cannot stand in a cell's id, and words that the lab does not know: such a fault would never strike."""
+        if not _ID.fullmatch(self.id):
+            raise ValueError(f"{self.id!r} cannot be a fault's id: write it in small letters, digits and underscores.")
+        for name, known in _WORDS.items():
+            told = getattr(self, name)
+            for word in [told] if isinstance(told, str) else told:
+                if word not in known:
+                    raise ValueError(f"The fault {self.id!r} has {word!r} as `{name}`, which is none of: {', '.join(known)}.")
+        for best in self.best.values():
+            if best not in get_args(Best):
+                raise ValueError(f"The fault {self.id!r} has {best!r} in `best`, which is none of: {', '.join(get_args(Best))}.")
 
     def applies(self, point: Point) -> bool:
         """Whether the fault can go to this point."""
@@ -368,12 +398,14 @@ class BreaksMcp(Fault):
         raise NotImplementedError
 
 
+_WRITTEN: Final = ((Replaces, "answer"), (Rewrites, "rewrite"), (Spoils, "spoil"), (BreaksTool, "strike"))
+"""What a fault of each kind must write."""
 F = TypeVar("F", bound=type[Fault])
 _registry: dict[str, type[Fault]] = {}
 
 
 def register(row: Row) -> Callable[[F], F]:
-    """Put a fault into the catalogue under its row's id. Raises ValueError if the id is taken or the class has no docstring."""
+    """Put a fault into the catalogue under its row's id. Raises ValueError if the id is taken, the docstring missing or nothing done."""
 
     def add(cls: F) -> F:
         if row.id in _registry and not _same(cls, _registry[row.id]):
@@ -382,6 +414,9 @@ def register(row: Row) -> Callable[[F], F]:
             )
         if not cls.__doc__:
             raise ValueError(f"The fault {row.id!r} has no docstring; say in one sentence what it simulates.")
+        for kind, method in _WRITTEN:
+            if issubclass(cls, kind) and getattr(cls, method) is getattr(kind, method):
+                raise ValueError(f"The fault {row.id!r} does nothing: write its `{method}`, as {kind.__name__} has it.")
         cls.row = row
         _registry[row.id] = cls
         return cls

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 from agentlab_faults import Fault
 from agentlab_faults.catalogue import complaints, select
-from agentlab_faults.fault import Rate, Replaces, Row
+from agentlab_faults.fault import Rate, Replaces, Row, register
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "own_fault"
 ROW: dict[str, Any] = {
@@ -127,3 +128,28 @@ def test_a_fault_that_does_nothing_is_told_so() -> None:
         row = Row(**ROW)
 
     assert "of no kind that acts" in complaints(Idle)[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"id": "Gateway [1]"}, "'Gateway [1]' cannot be a fault's id: write it in small letters, digits and underscores."),
+        ({"boundary": "provider"}, "The fault 'x' has 'provider' as `boundary`, which is none of: network, provider-http, "),
+        ({"category": "passing"}, "has 'passing' as `category`, which is none of: transient, "),
+        ({"best": {"twice": "recoverable"}}, "has 'twice' as `best`, which is none of: once, x3, always."),
+        ({"best": {"once": "good"}}, "has 'good' in `best`, which is none of: recoverable, "),
+        ({"kinds": frozenset({"model"})}, "has 'model' as `kinds`, which is none of: llm, tool, store, mcp."),
+        ({"streamed": "yes"}, "has 'yes' as `streamed`, which is none of: any, no, only."),
+    ],
+)
+def test_a_word_that_the_lab_does_not_know_is_refused_and_not_a_fault_that_never_strikes(change: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        Row(**{**ROW, **change})
+
+
+def test_a_fault_that_does_nothing_is_refused() -> None:
+    class Lazy(Replaces):
+        """It means well."""
+
+    with pytest.raises(ValueError, match=r"The fault 'x' does nothing: write its `answer`, as Replaces has it\."):
+        register(Row(**ROW))(Lazy)
