@@ -29,6 +29,7 @@ SCHEMA: Final = 20_000
 PAGES: Final = 20
 REFUSED: Final = frozenset({-32601, -32602})
 """JSON-RPC codes that say that nothing was run: no such method, no such tool or wrong arguments."""
+CLOSED: Final = -32000
 
 
 class McpServer:
@@ -85,7 +86,9 @@ class McpServer:
 
     async def _connected(self) -> _Session:
         async with self._connecting:
-            if self._session is None or self._session.over:
+            if self._session is not None and self._session.over:
+                await self.aclose()
+            if self._session is None:
                 session = _Session(self._where)
                 try:
                     await within(self.timeout, session.opened())
@@ -104,12 +107,13 @@ class _Session:
     def __init__(self, where: Any) -> None:
         self._ready: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
         self._leave = asyncio.Event()
+        self._lost = False
         self._holder = asyncio.ensure_future(self._held(where))
 
     @property
     def over(self) -> bool:
-        """Whether the connection has ended."""
-        return self._holder.done()
+        """Whether the connection has ended. The client of a process that has died goes on without a word: its calls tell."""
+        return self._lost or self._holder.done()
 
     async def opened(self) -> None:
         """Wait until it is open. Raises what the client raises."""
@@ -129,6 +133,7 @@ class _Session:
                 asked.cancel()
         if not asked.done() or asked.cancelled():
             raise McpServerError(f"The MCP server {name} ended the connection")
+        self._lost |= _closed(asked.exception())
         return _answer(asked, name)
 
     async def aclose(self) -> None:
@@ -148,6 +153,11 @@ class _Session:
         async with Client(where) as client:
             self._ready.set_result(client)
             await self._leave.wait()
+
+
+def _closed(error: BaseException | None) -> bool:
+    """Whether it is the client's own word that there is no connection any more; servers use the code for other things."""
+    return getattr(error, "code", None) == CLOSED and getattr(error, "message", "") == "Connection closed"
 
 
 def _answer(asked: asyncio.Future[Any], name: str) -> Any:

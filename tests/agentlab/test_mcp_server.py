@@ -203,6 +203,35 @@ def test_a_server_that_hangs_takes_no_more_than_its_share(wire: Wire) -> None:
     assert wire.now < 4.0
 
 
+MORTAL = """
+import os
+from mcp.server.mcpserver import MCPServer
+
+server = MCPServer("shop")
+
+
+@server.tool()
+def price(item: str) -> str:
+    if item == "poison":
+        os._exit(1)
+    return "49.9"
+
+
+server.run()
+"""
+
+
+async def test_a_process_that_has_died_is_started_again_for_the_next_call(tmp_path: Path) -> None:
+    program = tmp_path / "server.py"
+    program.write_text(MORTAL)
+    server = McpServer(StdioServerParameters(command=sys.executable, args=[str(program)]), name="shop", timeout=30.0)
+    [price] = await server.tools()
+    with pytest.raises(McpServerError):
+        await price.call({"item": "poison"})
+    assert await price.call({"item": "lamp"}) == "49.9"
+    await server.aclose()
+
+
 async def test_a_real_process_on_stdio(tmp_path: Path) -> None:
     script = Path(__file__).parent.parent / "faults" / "mcp_shop.py"
     server = McpServer(StdioServerParameters(command=sys.executable, args=[str(script), str(tmp_path / "log")]), name="shop", timeout=30.0)
