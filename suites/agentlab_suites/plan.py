@@ -188,8 +188,18 @@ def cells_of(
     cells: list[PlannedCell] = []
     for number, scene in enumerate(prepared.scenes):
         own = chosen or (_possible(_chosen(scene)) if outside else _chosen(scene))
+        _refuse_unset(own.faults)
         cells += _cells(scene, by_name[scene.name], own, named, force, number if shapes == "one" else None)
     return list(_possible_cells(cells)) if outside else cells
+
+
+def _refuse_unset(faults: Sequence[type[Fault]]) -> None:
+    for fault in faults:
+        unset = next((name for name, field in fault.model_fields.items() if field.is_required()), None)
+        if unset is not None:
+            raise BadInput(
+                f"A suite plays every fault with its default settings, and {fault.row.id} has no default for {unset!r}; give it one."
+            )
 
 
 def _possible(chosen: _Chosen) -> _Chosen:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from agentlab_faults import fault
-from agentlab_faults.catalogue import select
+from agentlab_faults.catalogue import complaints, select
 from agentlab_faults.fault import BreaksTool, Strike, ToolCall
 from agentlab_suites.agents import load_agent
 from agentlab_suites.load import load_suite
 from agentlab_suites.plan import cells_of, discover, prepare
+from agentlab_suites.problems import BadInput
 
 REWRITING = ["tool_empty_result", "tool_partial_result", "tool_plausible_wrong", "tool_stale_result"]
 SUITE = """\
@@ -30,11 +33,11 @@ scenarios:
 """
 
 
-def planned(folder: Path, suite: str, agent: str) -> list[str]:
+def planned(folder: Path, suite: str, agent: str, globs: Sequence[str] = REWRITING) -> list[str]:
     (folder / "ask.suite.yaml").write_text(suite)
     prepared = prepare(load_suite(folder / "ask.suite.yaml"), load_agent(agent))
     try:
-        cells = cells_of(prepared, discover(prepared), REWRITING)
+        cells = cells_of(prepared, discover(prepared), globs)
     finally:
         prepared.undo()
     return [cell.schedule.name for cell in cells if cell.kind == "single" and not cell.schedule.name.endswith(("-x3", "-always"))]
@@ -62,11 +65,11 @@ def test_what_the_agent_makes_of_a_result_afterwards_changes_no_plan(tmp_path: P
     ]
 
 
-def test_a_fault_that_nobody_chose_may_have_a_setting_without_a_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_with_a_setting_without_a_default_is_refused_where_it_is_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Slow(BreaksTool):
         """Has none."""
 
-        row = select(["tool_stale_result"])[0].row
+        row = replace(select(["tool_stale_result"])[0].row, id="slow")
         seconds: float
 
         def strike(self, call: ToolCall) -> Strike:
@@ -74,3 +77,6 @@ def test_a_fault_that_nobody_chose_may_have_a_setting_without_a_default(tmp_path
 
     monkeypatch.setitem(fault._registry, "slow", Slow)
     assert planned(tmp_path, SUITE, "examples/bare_loop.py:build")
+    with pytest.raises(BadInput, match="slow has no default for 'seconds'; give it one"):
+        planned(tmp_path, SUITE + "faults: [slow]\n", "examples/bare_loop.py:build", [])
+    assert complaints(Slow) == ["slow: `seconds` has no default; give it one, for suites play every fault with its default settings."]

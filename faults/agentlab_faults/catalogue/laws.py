@@ -27,6 +27,8 @@ def _of_words(fault: type[Fault]) -> Iterator[str]:
             yield f"`{name}` is no sentence; write one that ends with a full stop."
     if not (fault.__doc__ or "").strip().endswith("."):
         yield "the docstring is no sentence; say in one what the fault simulates."
+    if unset := [name for name, field in fault.model_fields.items() if field.is_required()]:
+        yield f"`{unset[0]}` has no default; give it one, for suites play every fault with its default settings."
     if not issubclass(fault, _ACTS):
         yield "it is of no kind that acts; derive it from Replaces, Spoils, Rewrites or BreaksTool."
 
