@@ -109,10 +109,19 @@ def _execute(line: list[str], *, debug: bool) -> int:
         return _fail(traceback.format_exc() if debug else str(error), error.code)
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
+    except ImportError as error:
+        if error.name != "agentlab.faults":  # the entry point: a package's faults cannot be had, and the sentence says whose
+            return _broken(error, debug=debug)
+        return _fail(traceback.format_exc() if debug else str(error), USAGE)
     except Exception as error:  # noqa: BLE001 - the last line of defence: a sentence instead of a traceback
-        told = f"agentlab itself failed ({type(error).__name__}: {error}); run it again with --debug for the traceback."
-        return _fail(traceback.format_exc() if debug else told, UNDECIDABLE)
+        return _broken(error, debug=debug)
     return code if isinstance(code, int) else SHIP
+
+
+def _broken(error: Exception, *, debug: bool) -> int:
+    """Something failed that is not the user's to put right."""
+    told = f"agentlab itself failed ({type(error).__name__}: {error}); run it again with --debug for the traceback."
+    return _fail(traceback.format_exc() if debug else told, UNDECIDABLE)
 
 
 def _fail(text: str, code: int) -> int:

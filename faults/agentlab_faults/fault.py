@@ -398,7 +398,12 @@ class BreaksMcp(Fault):
         raise NotImplementedError
 
 
-_WRITTEN: Final = ((Replaces, "answer"), (Rewrites, "rewrite"), (Spoils, "spoil"), (BreaksTool, "strike"))
+_WRITTEN: Final[tuple[tuple[type[Fault], str], ...]] = (
+    (Replaces, "answer"),
+    (Rewrites, "rewrite"),
+    (Spoils, "spoil"),
+    (BreaksTool, "strike"),
+)
 """What a fault of each kind must write."""
 F = TypeVar("F", bound=type[Fault])
 _registry: dict[str, type[Fault]] = {}
@@ -414,14 +419,18 @@ def register(row: Row) -> Callable[[F], F]:
             )
         if not cls.__doc__:
             raise ValueError(f"The fault {row.id!r} has no docstring; say in one sentence what it simulates.")
-        for kind, method in _WRITTEN:
-            if issubclass(cls, kind) and getattr(cls, method) is getattr(kind, method):
-                raise ValueError(f"The fault {row.id!r} does nothing: write its `{method}`, as {kind.__name__} has it.")
+        for kind, method in _missing(cls):
+            raise ValueError(f"The fault {row.id!r} does nothing: write its `{method}`, as {kind.__name__} has it.")
         cls.row = row
         _registry[row.id] = cls
         return cls
 
     return add
+
+
+def _missing(cls: type[Fault]) -> list[tuple[type[Fault], str]]:
+    """The methods that it has to write and has not, each with the kind of fault that asks for it."""
+    return [(kind, method) for kind, method in _WRITTEN if issubclass(cls, kind) and getattr(cls, method) is getattr(kind, method)]
 
 
 def _same(one: type[Fault], other: type[Fault]) -> bool:

@@ -10,7 +10,7 @@ GROUP = "agentlab.faults"
 
 
 class BadPackage(ImportError):  # noqa: N818 - named for the thing, as UnknownFault is
-    """An installed package offers faults and they cannot be had."""
+    """An installed package offers faults and they cannot be had. Its `name` is the entry point's."""
 
 
 def load_packages() -> None:
@@ -21,4 +21,4 @@ def load_packages() -> None:
         except Exception as error:
             package = point.dist.name if point.dist is not None else point.value
             sentence = f"{package} offers faults in {point.value}, which cannot be imported ({error}); mend or uninstall it."
-            raise BadPackage(sentence) from error
+            raise BadPackage(sentence, name=GROUP) from error
