@@ -65,7 +65,7 @@ class Breaker:
     ...     await breaker.admit()
     >>> asyncio.run(call_twice(Breaker("tool:crm", BreakerPolicy(failures=1, reset=30))))
     Traceback (most recent call last):
-    agentlab.errors.BreakerOpenError: tool:crm failed repeatedly and is left alone for another 30 s
+    agentlab.errors.BreakerOpenError: tool:crm failed and is left alone for another 30 s
     """
 
     def __init__(

@@ -16,6 +16,7 @@ from agentlab.errors import AgentlabError, AllModelsFailedError, BreakerOpenErro
 from agentlab.events import Screen
 from agentlab.models import Model, Request
 from agentlab.retry import MODEL_POLICIES, Failure, GaveUpError, call_with_retries
+from agentlab.text import times
 
 __all__ = ["Asking", "ModelChain"]
 
@@ -150,6 +151,8 @@ class _Call:
             self._max_tokens *= 2
         else:
             self._level += 1
+            if self._level == 1 and self._asking.build(1).characters == self._asking.build(0).characters:
+                self._level = 2  # there is nothing that level 1 makes smaller: it would be the same call again
             self._max_tokens = max(64, self._max_tokens // 2)
         self._resizes += 1
         return self._resizes <= (1 if self._fallback else RESIZES)
@@ -210,7 +213,7 @@ class _Call:
         last = failures[-1]
         if self._ill:
             await self._link.breaker.trip(min(last.retry_after or 0.0, 3600.0))
-        sentence = f"{self._link.model.name} failed {len(failures)} times ({last.classified.category}: {type(last.error).__name__})"
+        sentence = f"{self._link.model.name} failed {times(len(failures))} ({last.classified.category}: {type(last.error).__name__})"
         return ModelFailedError(
             f"{sentence}; {error.late}" if error.late else sentence,
             category=last.classified.category,

@@ -218,7 +218,7 @@ class BreakerOpenError(AgentlabError):
     """A circuit breaker let no call through; `seconds` until it lets a probe through."""
 
     def __init__(self, name: str, seconds: float) -> None:
-        super().__init__(f"{name} failed repeatedly and is left alone for another {max(0.0, seconds):.0f} s")
+        super().__init__(f"{name} failed and is left alone for another {max(0.0, seconds):.0f} s")
         self.name = name
         self.seconds = seconds
 

@@ -14,6 +14,7 @@ from agentlab.classify import classify
 from agentlab.effects import Effect, EffectState
 from agentlab.errors import BreakerOpenError, McpCallError, ToolBusyError, ToolFailedError, ToolRefusedError
 from agentlab.retry import TOOL_POLICIES, Failure, GaveUpError, call_with_retries
+from agentlab.text import times
 from agentlab.tools import KEY, Tool
 from agentlab.turn import Turn
 
@@ -129,7 +130,7 @@ def _failed(tool: Tool, error: GaveUpError, effect: Effect | None) -> ToolFailed
     failures = error.failures
     last = failures[-1]
     reason = "it did not answer in time" if last.classified.timed_out else REASONS.get(last.classified.category, "it failed")
-    sentence = f"{tool.name} is unavailable: {reason} (tried {len(failures)} times{f'; {error.late}' if error.late else ''})"
+    sentence = f"{tool.name} is unavailable: {reason} (tried {times(len(failures))}{f'; {error.late}' if error.late else ''})"
     if isinstance(last.error, McpCallError):
         sentence += f" and said: {last.error}"
     unknown = effect is not None and effect.state == "unknown"

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-__all__ = ["as_text", "canonical", "clean", "clean_deep", "cut", "without_thoughts"]
+__all__ = ["as_text", "canonical", "clean", "clean_deep", "cut", "times", "without_thoughts"]
 
 THOUGHTS = re.compile(r"<think>.*?(</think>|\Z)\s*", re.DOTALL)
 
@@ -40,6 +40,15 @@ def as_text(value: object) -> str:
 def cut(text: str, limit: int) -> str:
     """At most about `limit` characters, with a note of what was left out."""
     return text if len(text) <= limit else f"{text[:limit]} [cut: {len(text) - limit} more characters]"
+
+
+def times(count: int) -> str:
+    """How often, in words.
+
+    >>> times(1), times(3)
+    ('once', '3 times')
+    """
+    return "once" if count == 1 else f"{count} times"
 
 
 def without_thoughts(text: str) -> str:

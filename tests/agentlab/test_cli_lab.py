@@ -185,6 +185,8 @@ def test_the_reference_agent_answers_under_a_fault_and_says_which_layer_did(proj
     assert ran.returncode == 0, ran
     assert "answered by" in ran.stdout
     assert "answered by full" not in ran.stdout
+    asked = project.run("run", "What is your return policy?", "--fault", "all-providers-outage")
+    assert "answered by cached, status degraded" in asked.stdout
 
 
 def test_a_planted_key_is_nowhere(project: Project) -> None:

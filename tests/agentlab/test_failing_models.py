@@ -185,6 +185,23 @@ def test_a_context_error_is_answered_with_a_smaller_request(wire: Wire) -> None:
     assert wire.messages(-1)[:2] == wire.messages(-2)[:2]
 
 
+def test_the_only_result_is_made_smaller_at_once_since_the_same_call_again_would_fail_again(wire: Wire) -> None:
+    @tool
+    async def read() -> str:
+        """Read it all."""
+        return "word " * 4000
+
+    wire.primary(call(("read", {}), ids=("call_r",)), error(400, "context_length_exceeded"), say(FINE))
+    wire.fallback(say("The fallback was not needed."))
+    assert ask(wire, agent(tools=[read])).text == FINE
+    assert [len(wire.messages(n)[-1]["content"]) > 1000 for n in (-2, -1)] == [True, False]
+
+
+def test_a_failure_is_counted_in_words(wire: Wire) -> None:
+    wire.primary(error(400))
+    assert "gpt-4o-mini failed once (permanent: BadRequestError)" in str(ask(wire, lone()).error)
+
+
 def test_a_context_error_that_stays_is_not_asked_for_ever(wire: Wire) -> None:
     wire.primary(error(400, "context_length_exceeded"))
     wire.fallback(say(FINE))
