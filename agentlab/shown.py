@@ -32,5 +32,9 @@ def _written(result: Any) -> str:
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return dataclasses.asdict(value)
+    if isinstance(value, set | frozenset):
+        return sorted(value, key=str)  # its own order is another one in each process
+    if isinstance(value, bytes | bytearray):
+        return value.decode("utf-8", "replace")
     dump = getattr(value, "model_dump", None)
     return dump(mode="json") if callable(dump) else str(value)

@@ -30,13 +30,13 @@ async def in_thread(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
 def _work(loop: asyncio.AbstractEventLoop, future: asyncio.Future[Any], call: Callable[[], Any]) -> None:
     try:
         tell = functools.partial(_tell, future, result=call())
-    except Exception as error:  # noqa: BLE001  # whatever the function raises is its caller's
+    except BaseException as error:  # noqa: BLE001  # whatever the function raises is its caller's: nobody would hear of it else
         tell = functools.partial(_tell, future, error=error)
     if not loop.is_closed():
         loop.call_soon_threadsafe(tell)
 
 
-def _tell(future: asyncio.Future[Any], *, result: Any = None, error: Exception | None = None) -> None:
+def _tell(future: asyncio.Future[Any], *, result: Any = None, error: BaseException | None = None) -> None:
     if future.done():
         return
     if error is None:
@@ -45,6 +45,8 @@ def _tell(future: asyncio.Future[Any], *, result: Any = None, error: Exception |
         future.set_exception(_carried(error))
 
 
-def _carried(error: Exception) -> Exception:
-    """The error, unless a future cannot carry it."""
-    return RuntimeError("the function raised StopIteration") if isinstance(error, StopIteration) else error
+def _carried(error: BaseException) -> Exception:
+    """The error, unless a future cannot carry it, or it would end more than the call (SystemExit)."""
+    if isinstance(error, Exception) and not isinstance(error, StopIteration):
+        return error
+    return RuntimeError(f"the function raised {type(error).__name__}")

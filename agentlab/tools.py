@@ -144,10 +144,15 @@ class Tool:
         del call_id
         given = arguments if self.keyed else {name: value for name, value in arguments.items() if name != KEY}
         function = self.function if self._owner is None else functools.partial(self.function, self._owner)
-        if inspect.iscoroutinefunction(self.function):
-            return await function(**given)
-        result = await in_thread(self._counted, function, given)
-        return await result if inspect.isawaitable(result) else result  # a wrapped or an object's coroutine function does not look like one
+        try:
+            if inspect.iscoroutinefunction(self.function):
+                return await function(**given)
+            result = await in_thread(self._counted, function, given)
+            return (
+                await result if inspect.isawaitable(result) else result
+            )  # a wrapped or an object's coroutine function: it looks like none
+        except SystemExit as error:  # a command's function, say, that does not like its arguments: no reason to end the process
+            raise RuntimeError(f"{self.name} wanted to end the process") from error
 
     def _counted(self, function: Callable[..., Any], given: dict[str, Any]) -> Any:
         """Run in a thread, which counts until it ends, whether somebody still waits for it or not."""
@@ -170,7 +175,14 @@ def _signature(function: Callable[..., Any], name: str, description: str, method
     """Read the signature with pydantic, which is loaded here. Raises TypeError for a parameter that cannot be shown to a model."""
     from pydantic import BaseModel, ConfigDict, TypeAdapter, create_model  # noqa: PLC0415  # loaded at first use: importing agentlab stays cheap
 
-    read = inspect.signature(function, eval_str=True)
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise TypeError(f"The tool {name!r} yields: it must return its whole result.")
+    try:
+        read = inspect.signature(function, eval_str=True)
+    except NameError as error:
+        raise TypeError(
+            f"The tool {name!r} has an annotation that cannot be read: {error}; types stand at the module's top level."
+        ) from error
     parameters = list(read.parameters.values())[1 if method else 0 :]
     fields: dict[str, Any] = {}
     for parameter in parameters:

@@ -46,6 +46,51 @@ def told(wire: Wire, n: int = -1) -> list[str]:
     return [message["content"] for message in wire.messages(n) if message["role"] == "tool"]
 
 
+@tool(effect="write")
+async def leave(idempotency_key: str) -> str:
+    """Leave."""
+    raise SystemExit(3)
+
+
+@tool(effect="write")
+def leave_in_a_thread(idempotency_key: str) -> str:
+    """Leave."""
+    raise SystemExit(3)
+
+
+@pytest.mark.parametrize("leaving", [leave, leave_in_a_thread], ids=str)
+def test_a_tool_that_wants_to_end_the_process_has_failed(wire: Wire, leaving: Tool) -> None:
+    wire.primary(call((leaving.name, {})), say("I could not."))
+    reply = ask(wire, agent(leaving))
+    assert (reply.status, reply.missing, reply.unconfirmed) == ("degraded", (leaving.name,), (leaving.name,))
+    assert "failed (tried 3 times)" in told(wire)[0]
+
+
+def test_what_json_lacks_is_shown_in_words(wire: Wire) -> None:
+    @tool
+    async def tags() -> Any:
+        """Tags."""
+        return {"all": {"b", "a"}, "raw": b"caf\xc3\xa9", "none": frozenset()}
+
+    wire.primary(call(("tags", {})), say(DONE))
+    ask(wire, agent(tags))
+    assert told(wire) == ['{"all": ["a", "b"], "raw": "café", "none": []}']
+
+
+def test_a_function_that_yields_and_a_type_that_is_not_there_are_refused_with_the_tools_name() -> None:
+    async def rows(n: int) -> Any:
+        """Rows."""
+        yield n
+
+    def row(n: Nowhere) -> str:  # type: ignore[name-defined]  # noqa: F821
+        """A row."""
+        return str(n)
+
+    for function, why in ((rows, "'rows' yields"), (row, "'row' has an annotation that cannot be read: name 'Nowhere' is not defined")):
+        with pytest.raises(TypeError, match=why):
+            agent(tool(function))
+
+
 class Broken:
     """A tool body that fails in each given way in turn, then works. What it raises after committing is marked by `after`."""
 
