@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from agentlab_faults.cassette import Take
+    from agentlab_faults.dialects.limits import Limits
     from agentlab_faults.proxy import Plan
     from agentlab_faults.proxy.budget import Budget
     from agentlab_faults.script import ScriptSpec
@@ -24,6 +25,8 @@ class Source:
     said: str
     """In words."""
     script: ScriptSpec | None = None
+    limits: Limits | None = None
+    """What is enforced beside the script."""
     cassette: tuple[Take, ...] | None = None
     upstream: str | None = None
     budget: Budget | None = None

@@ -42,7 +42,15 @@ async def run_session(options: Options) -> int:
 
     teller = Teller(stdout() if options.as_json and not options.command else stderr(), clean, as_json=options.as_json)
     scripts = () if source.script is None else (source.script,)
-    scopes = Scopes(plan=options.plan, scripts=scripts, cassette=source.cassette, seed=options.seed, tell=teller.entry, tls=options.tls)
+    scopes = Scopes(
+        plan=options.plan,
+        scripts=scripts,
+        limits=source.limits,
+        cassette=source.cassette,
+        seed=options.seed,
+        tell=teller.entry,
+        tls=options.tls,
+    )
     live = _live(source, scrubber)
     if live is not None:
         live.tell = teller.note

@@ -48,9 +48,10 @@ def _scripted(path: Path) -> Source:
     from agentlab_suites.script_file import load_script
 
     try:
-        return Source(name=path.stem, said="answering from a script", script=load_script(path))
+        script, limits = load_script(path)
     except BadInput as error:
         raise CommandError(str(error)) from error
+    return Source(name=path.stem, said="answering from a script", script=script, limits=limits)
 
 
 def _recorded(path: Path) -> Source:

@@ -6,12 +6,13 @@ import stat
 from pathlib import Path
 from typing import Annotated
 
+from agentlab_faults.dialects.limits import Limits
 from agentlab_faults.script import ScriptSpec
 from agentlab_faults.script.spec import SAY_FAILED
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agentlab_suites import wording
-from agentlab_suites.model import Turn
+from agentlab_suites.model import LimitsKeys, Turn
 from agentlab_suites.nodes import Node, line_of, parse
 from agentlab_suites.problems import BadSuite, nearest
 from agentlab_suites.scene import step_of
@@ -30,10 +31,12 @@ class ScriptFile(BaseModel):
     failed_when: Pattern | None = None
     latency: Duration | None = None
     """Real seconds that each answer takes; without it none."""
+    limits: LimitsKeys = LimitsKeys()
+    """What the server enforces, in real time."""
 
 
-def load_script(path: Path | str) -> ScriptSpec:
-    """Read a script file. Raises BadSuite with the file, the line and what to do."""
+def load_script(path: Path | str) -> tuple[ScriptSpec, Limits]:
+    """Read a script file: the script, and what is enforced. Raises BadSuite with the file, the line and what to do."""
     path = Path(path)
     if path.exists() and not stat.S_ISREG(path.stat().st_mode):  # reading a named pipe would wait for ever
         raise BadSuite(path, 1, "This is no ordinary file; name a script file.")
@@ -46,13 +49,14 @@ def load_script(path: Path | str) -> ScriptSpec:
         raise BadSuite(
             path, line_of(node, ("script", len(read.script) - 1)), "The script ends with a call or a plan; end it with '- say: ...'."
         )
-    return ScriptSpec(
+    spec = ScriptSpec(
         turns=tuple(step_of(turn) for turn in read.script),
         say_failed=read.say_failed,
         say_without=dict(read.say_without),
         failed_when=read.failed_when,
         latency=read.latency or 0.0,
     )
+    return spec, Limits(**read.limits.model_dump())
 
 
 def _bad(path: Path, node: Node, error: ValidationError) -> BadSuite:

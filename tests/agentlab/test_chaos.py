@@ -126,6 +126,22 @@ def test_what_cannot_be_is_one_sentence(arguments: list[str], sentence: str, cap
     assert re.search(sentence, said), said
 
 
+def test_a_scripts_limits_are_enforced_on_the_socket(tmp_path: Path) -> None:
+    script = tmp_path / "limited.yaml"
+    script.write_text("script: [{say: Hello.}]\nlimits: {context: 50, requests_per_minute: 1}\n")
+    running = Running("--script", str(script))
+    try:
+        long = {"model": "m", "messages": [{"role": "user", "content": "Where is it? " * 50}]}
+        asked = [running.call("POST", "/v1/chat/completions", body) for body in (long, ASK, ASK)]
+        assert [(status, body.get("error", {}).get("code")) for status, body in asked] == [
+            (400, "context_length_exceeded"),
+            (200, None),
+            (429, "rate_limit_exceeded"),
+        ]
+    finally:
+        running.kill()
+
+
 def test_the_bare_loop_meets_429_and_recovers() -> None:
     done = chaos("--script", ORDER, "--faults", "http_429*", "--", sys.executable, BARE)
     assert done.returncode == 0, done.stderr

@@ -107,11 +107,19 @@ def test_the_429_says_when_to_come_back(name: str) -> None:
     assert error.response.headers[again] == ("2023-11-14T22:14:20Z" if name == "messages" else "58s")
 
 
-def test_googles_429_says_so_in_its_body() -> None:
-    _, error = told(lambda: three_times(contents), Limits(requests_per_minute=2))
+@pytest.mark.parametrize(
+    ("limits", "quota_id", "metric", "delay"),
+    [
+        (Limits(requests_per_minute=2), "GenerateRequestsPerMinutePerProjectPerModel", "requests", "58s"),
+        (Limits(tokens_per_minute=1), "GenerateContentInputTokensPerModelPerMinute", "input_token_count", "60s"),
+    ],
+)
+def test_googles_429_says_so_in_its_body(limits: Limits, quota_id: str, metric: str, delay: str) -> None:
+    _, error = told(lambda: three_times(contents), limits)
     [quota, _, again] = error.details["error"]["details"]
-    assert quota["violations"][0]["quotaId"] == "GenerateRequestsPerMinutePerProjectPerModel"
-    assert again["retryDelay"] == "58s"
+    [violation] = quota["violations"]
+    assert (violation["quotaId"], again["retryDelay"]) == (quota_id, delay)
+    assert violation["quotaMetric"] == f"generativelanguage.googleapis.com/generate_content_free_tier_{metric}"
 
 
 @pytest.mark.parametrize("name", ASKS)

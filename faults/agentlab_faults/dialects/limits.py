@@ -135,8 +135,10 @@ def _rate_error(request: WireRequest, model: str, passed: _Passed) -> ProviderEr
         message = f"This request would exceed your organization's rate limit of {passed.limit:,} {unit} per minute."
         return ProviderError(status=429, message=message)
     if voice is GOOGLE:
-        kind = "Requests" if passed.unit == "requests" else "ContentInputTokensCount"
-        details = quota_details(f"Generate{kind}PerMinutePerProjectPerModel", str(passed.limit), model, round(passed.again, 3))
+        quota = (
+            "GenerateRequestsPerMinutePerProjectPerModel" if passed.unit == "requests" else "GenerateContentInputTokensPerModelPerMinute"
+        )
+        details = quota_details(quota, str(passed.limit), model, round(passed.again, 3))
         message = f"You exceeded your current quota, please check your plan and billing details. Please retry in {passed.again:g}s."
         return ProviderError(status=429, message=message, details=details)
     short = "RPM" if passed.unit == "requests" else "TPM"

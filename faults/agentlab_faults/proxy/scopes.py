@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from agentlab_faults.cassette.take import Take
+from agentlab_faults.dialects.limits import Limits
 from agentlab_faults.played import Setup
 from agentlab_faults.provider import Provider
 from agentlab_faults.proxy.conduct import Blow, Conduct, Entry
@@ -78,6 +79,7 @@ class Scopes:
         *,
         plan: Plan = NOTHING,
         scripts: Sequence[ScriptSpec] = (),
+        limits: Limits | None = None,
         cassette: Sequence[Take] | None = None,
         seed: int = 0,
         tell: Callable[[Entry], None] = lambda _: None,
@@ -90,7 +92,7 @@ class Scopes:
         self.switched: Callable[[], None] = lambda: None
         """Hears that there is another plan."""
         self.log: deque[Entry] = deque(maxlen=_LOG)
-        self._setup = Setup(scripts=tuple(scripts), cassette=None if cassette is None else tuple(cassette))
+        self._setup = Setup(scripts=tuple(scripts), limits=limits, cassette=None if cassette is None else tuple(cassette))
         self._seed, self._tell = seed, tell
         self._all: dict[str, Scope] = {}
         self._began = monotonic()

@@ -52,8 +52,9 @@ def _bad_request(violation: Json) -> Json:
 
 def quota_details(quota: str, value: str, model: str, again: float | None) -> tuple[Json, ...]:
     """What an error says of a quota that is used up: which one, where to read of it, and in how many seconds to come `again`."""
+    metric = "generate_content_free_tier_input_token_count" if "Tokens" in quota else "generate_content_free_tier_requests"
     violation = {
-        "quotaMetric": "generativelanguage.googleapis.com/generate_content_free_tier_requests",
+        "quotaMetric": f"generativelanguage.googleapis.com/{metric}",
         "quotaId": quota,
         "quotaDimensions": {"location": "global", "model": model},
         "quotaValue": value,
