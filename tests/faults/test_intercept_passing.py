@@ -109,6 +109,12 @@ ASYNC: dict[str, Callable[[str], Awaitable[str]]] = {
     "httpx2": lambda url: by_httpx(httpx2, url),
     "aiohttp": by_aiohttp,
 }
+
+
+async def by_name(library: str, url: str) -> str:
+    return await ASYNC[library](url)
+
+
 SYNC: dict[str, Callable[[str], str]] = {
     "httpx": lambda url: httpx.get(url).text,
     "httpx2": lambda url: str(httpx2.get(url).text),
@@ -130,6 +136,14 @@ def test_a_timer_does_not_overtake_a_real_answer(library: str, late: str, url: s
 def test_nor_does_it_in_a_thread(library: str, late: str, url: str) -> None:
     async def agent() -> str:
         return await asyncio.wait_for(asyncio.to_thread(SYNC[library], f"{url}/{late}"), 1)
+
+    assert run(agent) == ("pong", 0.0)
+
+
+@pytest.mark.parametrize("library", ASYNC)
+def test_nor_does_it_in_a_loop_within_a_thread(library: str, url: str) -> None:
+    async def agent() -> str:
+        return await asyncio.wait_for(asyncio.to_thread(lambda: asyncio.run(by_name(library, f"{url}/head"))), 1)
 
     assert run(agent) == ("pong", 0.0)
 
