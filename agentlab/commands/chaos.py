@@ -67,6 +67,8 @@ def chaos(
     """
     from agentlab.commands.chaos_session import run_session
 
+    if output is not None and output.is_dir():
+        raise CommandError(f"{output} is a folder; name a file for the results.")
     load_own(Path.cwd())
     options = Options(
         command=tuple(command or ()),

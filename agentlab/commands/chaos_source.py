@@ -72,6 +72,8 @@ def _live(upstream: str, record: Path | None, budget: Budget) -> Source:
         raise CommandError("The address of the provider must hold no user, password or query; keys come from the app itself.")
     if record is not None and not record.resolve().parent.is_dir():
         raise CommandError(f"The folder of {record} does not exist; make it first.")
+    if record is not None and record.is_dir():
+        raise CommandError(f"{record} is a folder; name a file for the cassette.")
     told = f"passing at most {budget.requests} requests on to {parts.hostname}"
     return Source(name=parts.hostname, said=told, upstream=upstream, budget=budget, record=record)
 

@@ -108,6 +108,8 @@ def server() -> Iterator[Running]:
         (["--upstream", "https://x.example", "--max-cost", "1"], r"^--max-cost needs the provider's --price IN/OUT"),
         (["--upstream", "https://x.example", "--max-cost", "1", "--price", "dear"], r"^'dear' is no price; write dollars"),
         (["--script", ORDER, "--record", "x.jsonl"], r"^--record, --max-cost and --price are for a real provider"),
+        (["--upstream", "https://x.example", "--record", "."], r"^\. is a folder; name a file for the cassette\."),
+        (["--script", ORDER, "--output", "."], r"^\. is a folder; name a file for the results\."),
         (["--replay", ORDER], r"order\.yaml:1: "),
         (["--script", "nowhere.yaml"], r"The suite cannot be read: No such file"),
         (["--script", ORDER, "--faults", "http_42"], r"^No fault of the catalogue is named 'http_42'; did you mean"),

@@ -233,6 +233,18 @@ async def test_no_more_money_than_the_budget_is_spent() -> None:
         assert (await there.chaos.ask(ASK))[0] == 402
 
 
+async def test_an_answer_that_cannot_be_recorded_is_passed_on_all_the_same() -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    async with between() as there:
+        told: list[str] = []
+        there.live.tell, there.live.keep = told.append, full
+        assert (await there.chaos.ask())[0] == 200
+        [sentence] = told
+        assert sentence == "the provider's answer could not be recorded ([Errno 28] No space left on device); it is passed on all the same"
+
+
 async def test_a_request_that_the_provider_refuses_costs_nothing() -> None:
     async with between(budget=Budget(dollars=0.02, price=Price(1.0, 20.0))) as there:
         there.upstream.status, there.upstream.body = 429, b'{"error": {"message": "slow down"}}'

@@ -142,8 +142,12 @@ class Live:
         """The whole body has come."""
         refused = 400 <= exchange.status < 500
         self.purse.settle(aside, (0, 0) if refused else usage_in(b"".join(piece for _, piece in pieces)))
-        if self.keep is not None:
+        if self.keep is None:
+            return
+        try:
             self.keep(wire, exchange, pieces)
+        except OSError as error:
+            self.tell(f"the provider's answer could not be recorded ({error}); it is passed on all the same")
 
     def _struck(self, whole: _Whole, exchange: Exchange, pieces: list[bytes], wire: WireRequest, strike: _Strike) -> Exchange:
         good = Exchange(exchange.status, exchange.headers, tuple(pieces))
