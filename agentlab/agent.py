@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, get_args
 
 from agentlab import telemetry
 from agentlab.approval import ApprovalHook, Decision
@@ -105,6 +105,7 @@ class Agent:
         self.name = name
         self.tenant = tenant
         self.bounds = bounds or Bounds()
+        _check_kinds(models, tools, pattern)
         _check_prices(models, self.bounds)
         self._chain = ModelChain(models, model_breaker)
         self._toolbox = Toolbox([*tools, memory.tool] if memory else tools, tool_breaker, approve)
@@ -309,6 +310,19 @@ class Agent:
             self._cache.put(self.tenant, turn.text, given.text)
         handle = await self._talk.end(turn, None if complete else progress_of(turn, stood_at, ending.waiting))
         return ending.reply(self._output, handle)
+
+
+def _check_kinds(models: Any, tools: Any, pattern: str) -> None:
+    """Raises TypeError or ValueError, with what to write instead: whoever has no type checker is told here."""
+    for name, given, kind, instead in (
+        ("models", models, Model, 'Model(name="gpt-4o-mini")'),
+        ("tools", tools, Tool, "a function decorated with @tool"),
+    ):
+        odd = [given] if isinstance(given, (kind, str)) else [one for one in given if not isinstance(one, kind)]
+        if odd:
+            raise TypeError(f"Agent({name}=...) takes a list of {kind.__name__}s, each {instead}; not {odd[0]!r}.")
+    if pattern not in get_args(Pattern):
+        raise ValueError(f"There is no pattern {pattern!r}; there are {', '.join(get_args(Pattern))}.")
 
 
 def _check_prices(models: Sequence[Model], bounds: Bounds) -> None:

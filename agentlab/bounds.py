@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ RESERVE = 0.1
 class Bounds:
     """The limits of one run: model answers, tokens in and out, US dollars (None: unlimited), and wall-clock seconds.
 
+    Raises ValueError for a bound under which nothing could run, or that bounds nothing.
+
     >>> Bounds(seconds=30, money=0.05)
     Bounds(steps=8, tokens=200000, money=0.05, seconds=30)
     """
@@ -32,6 +35,12 @@ class Bounds:
     tokens: int = 200_000
     money: float | None = None
     seconds: float = 120.0
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "tokens", "money", "seconds"):
+            bound = getattr(self, name)
+            if bound is not None and not 0 < bound < math.inf:
+                raise ValueError(f"Bounds({name}={bound}) is no bound: it must be more than 0, and finite.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,8 @@ class Structured(Generic[M]):
     """
 
     def __init__(self, model: type[M]) -> None:
+        if not hasattr(model, "model_json_schema"):
+            raise TypeError(f"The form of an answer is a pydantic model, not {model!r}.")
         self.model = model
         self.form = Form(NOT_IN_NAMES.sub("_", model.__name__)[:64], strict(_rooted(model.model_json_schema()), model.__name__))
 

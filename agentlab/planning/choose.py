@@ -7,7 +7,7 @@ from typing import Literal
 __all__ = ["Pattern", "choose_pattern"]
 
 Pattern = Literal["react", "bounded_react", "plan_dag", "plan_parallel"]
-"""`react` and `bounded_react` think, act and observe, the second within half of the steps; `plan_dag` plans steps that wait for each other
+"""`react` and `bounded_react` think, act and observe, the second within six steps; `plan_dag` plans steps that wait for each other
 and runs them in that order, `plan_parallel` steps that stand alone."""
 
 FEW_TOOLS = 3

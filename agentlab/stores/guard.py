@@ -21,9 +21,14 @@ POLICY = BreakerPolicy(failures=2, reset=10.0)
 
 
 class Guarded:
-    """A store as a run uses it, under a name. Raises ConflictError, and StoreAwayError for everything else that goes wrong."""
+    """A store as a run uses it, under a name. Raises ConflictError, and StoreAwayError for everything else that goes wrong; TypeError for
+    what is no store (its URL)."""
 
     def __init__(self, store: Store, name: str) -> None:
+        if not all(callable(getattr(store, needed, None)) for needed in ("load", "save", "aclose")):
+            raise TypeError(
+                f"The store of {name} must have load, save and aclose, as SqliteStore(...) does; {type(store).__name__} has not."
+            )
         self.name = name
         self._store = store
         self._breaker = Breaker(f"store:{name}", POLICY, telemetry.breaker_changed)

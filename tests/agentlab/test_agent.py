@@ -341,3 +341,36 @@ def test_a_turn_without_lower_layers_names_its_effects_too(wire: Wire) -> None:
     reply = ask(wire, agent(fallback=False, degrade=False, tools=[payer([])]))
     assert reply.status == "incomplete"
     assert "This went through: pay(order=A, reason=broken)." in reply.text
+
+
+def undecorated(item: str) -> str:
+    """Look."""
+    return item
+
+
+MODEL = Model(name="gpt-4o-mini")
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "sentence"),
+    [
+        ({"models": ["gpt-4o-mini"]}, TypeError, r"models=.*each Model\(name=\"gpt-4o-mini\"\); not 'gpt-4o-mini'\.$"),
+        ({"models": MODEL}, TypeError, r"models=...\) takes a list of Models"),
+        ({"models": "gpt-4o-mini"}, TypeError, r"models=...\) takes a list of Models"),
+        ({"tools": [undecorated]}, TypeError, r"tools=.*a function decorated with @tool; not <function undecorated"),
+        ({"tools": tool(undecorated)}, TypeError, r"tools=...\) takes a list of Tools"),
+        ({"pattern": "plan"}, ValueError, r"no pattern 'plan'; there are react, bounded_react, plan_dag, plan_parallel\.$"),
+        ({"checkpoints": "redis://u:hunter2@h"}, TypeError, r"The store of checkpoints must have load, save and aclose.*; str has not\.$"),
+        ({"output": dict}, TypeError, r"The form of an answer is a pydantic model, not <class 'dict'>"),
+    ],
+)
+def test_what_no_agent_can_be_made_of_is_refused_with_what_to_write(options: Any, error: type[Exception], sentence: str) -> None:
+    with pytest.raises(error, match=sentence):
+        Agent("helper", instructions="", **{"models": [MODEL], **options})
+
+
+@pytest.mark.parametrize("bound", ["steps", "tokens", "money", "seconds"])
+@pytest.mark.parametrize("value", [0, -1, float("inf"), float("nan")])
+def test_what_bounds_nothing_is_refused(bound: str, value: float) -> None:
+    with pytest.raises(ValueError, match=rf"Bounds\({bound}={value}\) is no bound"):
+        Bounds(**{bound: value})
