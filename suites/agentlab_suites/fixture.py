@@ -29,7 +29,9 @@ from agentlab_faults.run import Run
 from agentlab_faults.schedule import FAULT_FREE, Injection, Schedule
 from agentlab_faults.script import Say, ScriptSpec
 from agentlab_faults.tools import hook
+from pydantic import ValidationError
 
+from agentlab_suites import wording
 from agentlab_suites.agents import Agent, conversation
 from agentlab_suites.injecting import AnyTool, injecting
 from agentlab_suites.model import Turn
@@ -202,7 +204,17 @@ class Chaos:
 def _spec(script: Script | None) -> ScriptSpec:
     if script is None or isinstance(script, str):
         return ScriptSpec(turns=(Say(script or "OK."),))
-    return ScriptSpec(turns=tuple(step_of(Turn.model_validate(turn)) for turn in script))
+    return ScriptSpec(turns=tuple(step_of(_turn(number, turn)) for number, turn in enumerate(script)))
+
+
+def _turn(number: int, turn: object) -> Turn:
+    try:
+        return Turn.model_validate(turn)
+    except ValidationError as error:
+        errors = [{**one, "loc": ("script", number, *one["loc"])} for one in error.errors(include_url=False)]
+        raise ValueError(
+            f"{wording.first(errors)[1]} A turn is {{'say': 'Done.'}} or {{'call': {{'refund': {{'order': '5512'}}}}}}."
+        ) from None
 
 
 def _answer_of(played: Played, schedule: Schedule) -> Any:

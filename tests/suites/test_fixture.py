@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from typing import Any
 
@@ -50,6 +51,18 @@ async def async_agent(text: str) -> str | None:
     async with openai.AsyncOpenAI(api_key="test-key") as model:
         answer = await model.chat.completions.create(model="gpt-4o-mini", messages=[{"role": "user", "content": text}])
     return answer.choices[0].message.content
+
+
+@pytest.mark.parametrize(
+    ("turn", "sentence"),
+    [
+        ("Hello.", "'script[0]' must be a mapping of keys, not 'Hello.'. A turn is {'say': 'Done.'} or"),
+        ({"sya": "Hello."}, "'sya' is not a key under 'script[0]'. A turn is {'say': 'Done.'} or"),
+    ],
+)
+def test_a_turn_that_is_none_is_told_in_a_sentence(chaos: Chaos, turn: Any, sentence: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        chaos.run(agent, "hello", script=[turn])
 
 
 def test_the_sdk_survives_one_rate_limit_over_the_tests_own_mock(chaos: Chaos) -> None:
