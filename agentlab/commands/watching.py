@@ -39,6 +39,10 @@ class _Masked(io.TextIOBase):
         """Whether a line has begun that has not ended."""
         return bool(self._begun)
 
+    def fileno(self) -> int:
+        """The stream's own: a child process of the agent's (an MCP server on stdio) takes it for its errors."""
+        return self._stream.fileno()
+
     def writable(self) -> bool:
         return True
 

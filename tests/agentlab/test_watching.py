@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
 
@@ -30,3 +31,9 @@ def test_a_long_line_in_many_pieces_is_not_copied_with_each(capsys: pytest.Captu
             sys.stdout.write(piece)
     assert time.process_time() - began < 2.5
     assert len(capsys.readouterr().err) == 40_000 * len(piece) + 1
+
+
+def test_a_child_process_of_the_agents_may_have_standard_error(capfd: pytest.CaptureFixture[str]) -> None:
+    with agent_speaking():
+        subprocess.run([sys.executable, "-c", "import sys; sys.stderr.write('child')"], stderr=sys.stderr, check=True)
+    assert "child" in capfd.readouterr().err

@@ -14,6 +14,8 @@ from agentlab_faults.played import McpServer
 from mcp import Client, MCPError, StdioServerParameters
 from mcp.server.mcpserver import MCPServer
 
+from tests.suites.mcp_servers import serving
+
 from .mcp_calls import ORDER, SETUP, STDIO, URL, called, one_call, quiet, run, single, struck
 
 __all__ = ["quiet"]
@@ -200,3 +202,27 @@ def test_a_real_server_may_print_what_is_no_answer() -> None:
         return [(await out.receive()).rstrip(b"\n") == line for line in lines]
 
     assert asyncio.run(heard()) == [True, True, True]
+
+
+# A real server of the newest protocol over HTTP
+
+
+def test_a_tools_error_in_a_real_servers_name_is_one_that_the_newest_client_reads() -> None:
+    with serving() as (url, asked):
+        [result] = run(lambda: one_call(url, "lookup_order"), single("mcp_is_error"), REAL).replies[0]
+    assert (result.is_error, asked) == (True, [])
+
+
+@pytest.mark.parametrize(
+    ("name", "at"), [("mcp_tool_poisoning", "mcp.tools_list.1"), ("mcp_output_schema_violation", "mcp.lookup_order.1")]
+)
+def test_what_is_made_of_a_real_servers_answer_does_not_strike_over_http(name: str, at: str) -> None:
+    async def agent() -> Any:
+        async with Client(url) as client:
+            await client.list_tools()
+            return await client.call_tool("lookup_order", {"id": "5512"})
+
+    with serving() as (url, asked):
+        played = run(agent, single(name, at), REAL)
+    assert (played.replies[0].structured_content, asked) == ({"total": 49.9}, ["5512"])
+    assert not any(strike.changed for strike in played.strikes)

@@ -10,13 +10,14 @@ from typing import Any, Final
 from agentlab_faults.exchange import Exchange, Pause, WireRequest
 from agentlab_faults.fault import McpStrike
 from agentlab_faults.intercept.arming import End, OnEnd
-from agentlab_faults.mcp.switch import Board, Message, Request
+from agentlab_faults.mcp.switch import Board, Message, Request, completed
 
 __all__ = ["LOST_EVENT", "Gateway", "as_json", "as_sse"]
 
 LOST_EVENT: Final = "agentlab-1"
 """The id of the event that a stream gave before it was cut."""
 _SESSION: Final = "mcp-session-id"
+_PROBE: Final = "agentlab"
 _SILENT: Final = Exchange(before=(Pause(math.inf),))
 
 
@@ -70,7 +71,13 @@ class Gateway:
         self, attempt: Request, strike: McpStrike, message: Message, address: str, session: tuple[tuple[str, str], ...], *, served: bool
     ) -> tuple[Exchange, OnEnd | None] | None:
         clean = attempt.answered() if served and strike.runs else {"jsonrpc": "2.0", "id": message["id"], "result": {}}
+        if not served and _needs_the_answer(strike, clean):
+            attempt.struck(changed=False)
+            attempt.ended("passed")
+            return None
         shown = strike.message(json.loads(_bytes(clean))) if strike.message else clean
+        if not served:
+            shown = completed(shown, message)
         if strike.http is not None:
             exchange = strike.http(_bytes(shown))
             if exchange.content.startswith(b"id: " + LOST_EVENT.encode()):
@@ -98,6 +105,15 @@ class Gateway:
             return Exchange(status=405, headers=(("content-length", "0"),)), _ending(attempt, spoiled=True)
         del self._lost[address]
         return as_sse(b"id: agentlab-2\ndata: " + _bytes(clean) + b"\n\n"), _ending(attempt)
+
+
+def _needs_the_answer(strike: McpStrike, clean: Message) -> bool:
+    """Whether the fault makes its answer out of the server's own, which a real one has not given. Under a wrong id nobody reads it."""
+    if not strike.runs or strike.message is None:
+        return False
+    shown = strike.message(clean | {"result": {_PROBE: True}})
+    result = shown.get("result")
+    return shown.get("id") == clean["id"] and isinstance(result, dict) and _PROBE in result
 
 
 def _ending(attempt: Request, *, spoiled: bool = False) -> Callable[[End], None]:

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from agentlab_faults.fault import McpStrike
-from agentlab_faults.mcp.switch import Message, Request
+from agentlab_faults.mcp.switch import Message, Request, completed
 from agentlab_faults.sim.active import standing_still
 
 if TYPE_CHECKING:
@@ -107,6 +107,8 @@ class Stdout:
     def told(self, attempt: Request, strike: McpStrike, clean: Message) -> None:
         """The answer to a request that a fault has struck."""
         shown = strike.message(json.loads(json.dumps(clean))) if strike.message else clean
+        if self._real is not None:
+            shown = completed(shown, attempt.message)
         spoiled = shown != clean or bool(strike.lines)
         attempt.struck(changed=spoiled)
         self.put(shown)

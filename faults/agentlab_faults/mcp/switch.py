@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from agentlab_faults.fault import McpStrike
 from agentlab_faults.played import McpServer
 
-__all__ = ["Board", "Message", "Request", "address_of", "current", "watching"]
+__all__ = ["Board", "Message", "Request", "address_of", "completed", "current", "watching"]
 
 Message = dict[str, Any]
+
+_ENVELOPE: Final = "io.modelcontextprotocol/protocolVersion"
+"""What each request says since MCP of 2026-07-28, which has no handshake any more."""
 
 
 class Request(Protocol):
@@ -78,3 +81,12 @@ def address_of(command: str, arguments: Sequence[str]) -> str:
     """A server that is a program: its name and its first argument's, without the folders that they lie in."""
     words = [command, *arguments[:1]]
     return " ".join(word.replace("\\", "/").rstrip("/").rpartition("/")[2] for word in words)
+
+
+def completed(shown: Message, asked: Message) -> Message:
+    """An answer in a real server's name, with what the newest protocol wants of each result, if the request is of that protocol."""
+    result, params = shown.get("result"), asked.get("params")
+    about = params.get("_meta") if isinstance(params, dict) else None
+    if not isinstance(result, dict) or not isinstance(about, dict) or _ENVELOPE not in about:
+        return shown
+    return shown | {"result": {"resultType": "complete"} | result}
