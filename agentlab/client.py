@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
 from agentlab.answers import Answer, Said, accept, longest
@@ -25,6 +25,7 @@ class ModelClient:
     def __init__(self, model: Model) -> None:
         self.model = model
         self.provider = provider_of(model)
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def ask(
         self,
@@ -41,6 +42,7 @@ class ModelClient:
         If the model streams, `began` is told when its first event is here, and `show` gets the text as it comes. Raises InvalidAnswerError,
         TimeoutError, and whatever the SDK raises.
         """
+        await self._here()
         body = self.provider.body(request, max_tokens)
         work = self._streamed(body, seconds, max_tokens, show, began) if self.model.stream else self._whole(body, seconds)
         said = await within(min(seconds + SLACK, at_most), work)
@@ -48,7 +50,18 @@ class ModelClient:
 
     async def aclose(self) -> None:
         """Close the connections."""
+        await self._here()
         await self.provider.aclose()
+
+    async def _here(self) -> None:
+        """Leave the connections of an event loop that is over (`asyncio.run` for each turn): on one of them a request would be sent, and
+        its answer never read."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not None and self._loop.is_closed():
+            left, self.provider = self.provider, provider_of(self.model)
+            with suppress(Exception):  # what was open has ended with its loop
+                await left.aclose()
+        self._loop = loop
 
     async def _whole(self, body: dict[str, Any], seconds: float) -> Said:
         return self.provider.read(await self.provider.whole(body, seconds))

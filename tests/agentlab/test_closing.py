@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
 import pytest
 
 from agentlab import Agent, McpServer, Model
 from agentlab.closing import close_all
+from agentlab.models import Api
 
 
 class _Thing:
@@ -37,3 +46,53 @@ async def test_an_agent_closes_its_servers_although_a_model_cannot_be_closed(mon
     with pytest.raises(OSError, match="a"):
         await agent.aclose()
     assert closed == ["a", "b", "shop"]
+
+
+FINE: dict[Api, Any] = {
+    "openai-chat": {"choices": [{"message": {"role": "assistant", "content": "Fine."}, "finish_reason": "stop"}]},
+    "google": {"candidates": [{"content": {"role": "model", "parts": [{"text": "Fine."}]}, "finishReason": "STOP"}]},
+}
+
+
+class _Provider(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"  # connections are kept, as providers keep them
+
+    def do_POST(self) -> None:
+        self.server.asked += 1  # type: ignore[attr-defined]
+        self.rfile.read(int(self.headers["content-length"]))
+        body = json.dumps(FINE["google" if "generateContent" in self.path else "openai-chat"]).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing is logged."""
+
+
+@pytest.fixture
+def provider() -> Iterator[ThreadingHTTPServer]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Provider)
+    server.daemon_threads = True
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # an app that leaves
+    server.asked = 0  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")  # a loop's last socket
+@pytest.mark.parametrize("api", FINE)
+def test_each_turn_may_have_an_event_loop_of_its_own_and_is_asked_once(provider: Any, api: Api) -> None:
+    url = f"http://127.0.0.1:{provider.server_port}"
+    agent = Agent(
+        "desk", instructions="Help.", models=[Model(name="gemini-2.5-flash" if api == "google" else "gpt-4o-mini", api=api, base_url=url)]
+    )
+    replies = [asyncio.run(agent("Hi")).text for _ in range(3)]
+    asyncio.run(agent.aclose())
+    gc.collect()
+    assert (replies, provider.asked) == (["Fine."] * 3, 3)
