@@ -169,11 +169,12 @@ def _shown(error: BaseException | None) -> str:
 
 
 def _is_declared(error: BaseException | None, declared: Sequence[str]) -> bool:
+    """Whether the suite or a framework names the error, or each one of a group (a task group's)."""
     for kind in type(error).__mro__:
         full = f"{kind.__module__}.{kind.__qualname__}"
         if any(fnmatchcase(full, glob) or fnmatchcase(kind.__qualname__, glob) for glob in (*declared, *DECLARED_ERRORS)):
             return True
-    return False
+    return isinstance(error, BaseExceptionGroup) and all(_is_declared(one, declared) for one in error.exceptions)
 
 
 def _unnamed_writes(case: Case, played: Played, said: Sequence[Said]) -> list[str]:

@@ -66,7 +66,10 @@ def text_of(value: Any) -> str:
 
 
 def words_of(error: BaseException | None) -> str:
-    """What an agent's exception says; nothing without one, or if it cannot even say that."""
+    """What an agent's exception says, and those of a group (a task group's); nothing without one, or if it cannot even say that."""
+    if isinstance(error, BaseExceptionGroup):
+        parts = [": ".join(filter(None, (type(one).__name__, words_of(one)))) for one in error.exceptions]
+        return f"{error.message}: {'; '.join(parts)}"
     try:
         return "" if error is None else str(error)
     except Exception:  # noqa: BLE001 - the agent's own code; the exception is told by its type all the same

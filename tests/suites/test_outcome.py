@@ -52,6 +52,11 @@ class ShopClosedError(Exception):
     """An error that the suite declares."""
 
 
+def grouped(*errors: Exception) -> ExceptionGroup[Exception]:
+    """As a task group raises them, and one group in another."""
+    return ExceptionGroup("tasks", [ExceptionGroup("tasks", errors)])
+
+
 class SilentError(Exception):
     """One that can say nothing."""
 
@@ -116,6 +121,8 @@ UNCHANGED = (Struck("http_503", "openai.chat.1", 1, 0.0, changed=False),)
         (6, "clean_failure", played(ending="raised", error=ShopClosedError("refund may have gone through")), "ShopClosedError"),
         (6, "clean_failure", played(ending="raised", error=ShopClosedError("closed"), commits=ledger()), "ShopClosedError"),
         (6, "clean_failure", played(reply("", status="timeout", effects=["refund"])), "'timeout'"),
+        (6, "clean_failure", played(ending="raised", error=grouped(ShopClosedError("refund is done"))), "ExceptionGroup"),
+        (7, "crash", played(ending="raised", error=grouped(ShopClosedError(), KeyError("id"))), "tasks: ShopClosedError; KeyError: 'id'"),
         (7, "crash", played(ending="raised", error=ShopClosedError("closed")), "does not name what it had committed: refund"),
         (7, "crash", played(ending="raised", error=KeyError("choices"), commits=ledger()), "KeyError"),
         (7, "crash", played(reply("Stopped.", status="failed")), "does not name"),
