@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from agentlab.commands.console import UNDECIDABLE, CommandError, fix_hash_seed, print_json, stderr
+from agentlab.commands.console import INTERRUPTED, UNDECIDABLE, CommandError, fix_hash_seed, print_json, stderr
 from agentlab.commands.progress import CellProgress
 from agentlab.commands.pytest_front import run_pytest, with_plugin
 from agentlab.commands.results import LAST, print_summary
@@ -55,6 +55,8 @@ def demo(
         code = run_pytest([*_arguments(workers, results, report), f"--agentlab-shapes={shapes}"], plugins=[progress.plugin(), decision])
     finally:
         progress.close()
+    if code == INTERRUPTED:
+        return code
     verdict = _tell(decision.verdict, report, as_json=as_json)
     if not as_json:
         sys.stdout.write(f"{progress.played:,} cells in {time.perf_counter() - begin:.1f} s; results: {os.path.relpath(results)}\n")

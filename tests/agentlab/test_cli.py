@@ -6,12 +6,14 @@ import json
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from agentlab_faults.catalogue import all_modes
 from agentlab_faults.fault import all_faults
 
 from agentlab import cli
+from agentlab.commands import demo
 
 COMMANDS = ["demo", "explain", "faults", "faults list", "faults show", "gate", "replay", "report", "run", "schema", "test"]
 
@@ -211,3 +213,14 @@ def test_ctrl_c_while_the_command_line_is_loaded_is_as_quiet_as_later() -> None:
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
     assert (ended.returncode, ended.stdout, ended.stderr) == (130, b"", b"")
+
+
+def test_a_demo_that_is_stopped_says_nothing_of_results_that_it_could_not_write(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PYTHONHASHSEED", "0")  # or the command starts itself anew
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(demo, "_arguments", lambda *_: [])
+    monkeypatch.setattr(demo, "run_pytest", lambda *_, **__: 130)
+    code, out, err = run(capsys, "demo")
+    assert (code, out, err.strip()) == (130, "", "")
