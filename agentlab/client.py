@@ -10,6 +10,7 @@ from typing import Any
 from agentlab.answers import Answer, Said, accept, longest
 from agentlab.bounds import within
 from agentlab.errors import InvalidAnswerError
+from agentlab.loops import LoopWatch
 from agentlab.models import Model, Request
 from agentlab.providers import provider_of
 
@@ -25,7 +26,7 @@ class ModelClient:
     def __init__(self, model: Model) -> None:
         self.model = model
         self.provider = provider_of(model)
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop = LoopWatch()
 
     async def ask(
         self,
@@ -54,14 +55,11 @@ class ModelClient:
         await self.provider.aclose()
 
     async def _here(self) -> None:
-        """Leave the connections of an event loop that is over (`asyncio.run` for each turn): on one of them a request would be sent, and
-        its answer never read."""
-        loop = asyncio.get_running_loop()
-        if self._loop is not None and self._loop.is_closed():
+        """Leave the connections of an event loop that is over."""
+        if self._loop.over():
             left, self.provider = self.provider, provider_of(self.model)
             with suppress(Exception):  # what was open has ended with its loop
                 await left.aclose()
-        self._loop = loop
 
     async def _whole(self, body: dict[str, Any], seconds: float) -> Said:
         return self.provider.read(await self.provider.whole(body, seconds))

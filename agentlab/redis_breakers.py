@@ -9,6 +9,7 @@ from agentlab import telemetry
 from agentlab.bounds import within
 from agentlab.breaker import BreakerPolicy, BreakerState, Known, Wish
 from agentlab.errors import MissingExtraError
+from agentlab.loops import LoopWatch
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -88,6 +89,7 @@ class RedisBreakers:
         self._timeout = timeout
         self._pause = pause
         self._away_until: float | None = None
+        self._loop = LoopWatch()
 
     @classmethod
     def from_url(cls, url: str, **options: Any) -> Self:
@@ -115,6 +117,7 @@ class RedisBreakers:
         return known
 
     async def _run(self, key: str, arguments: tuple[str | int, ...]) -> Any:
+        self._leave_what_is_over()
         return await self._script(keys=[key], args=list(arguments))
 
     def _is_away(self) -> None:
@@ -124,7 +127,13 @@ class RedisBreakers:
 
     async def aclose(self) -> None:
         """Close the connections."""
+        self._leave_what_is_over()
         await self._client.aclose()
+
+    def _leave_what_is_over(self) -> None:
+        if self._loop.over():
+            pool: Any = self._client.connection_pool
+            pool.reset()
 
 
 STATES: Final[dict[str, BreakerState]] = {"closed": "closed", "open": "open", "half_open": "half_open"}

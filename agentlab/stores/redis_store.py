@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from agentlab.errors import ConflictError
+from agentlab.loops import LoopWatch
 from agentlab.stores.store import Stored
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class RedisStore:
         self._client: Any = None if isinstance(client, str) else client
         self._ttl = ttl
         self._prefix = prefix
+        self._loop = LoopWatch()
 
     async def load(self, key: str) -> Stored | None:
         """The record; None if there is none."""
@@ -58,7 +60,7 @@ class RedisStore:
     async def aclose(self) -> None:
         """Close the connections that this store has opened itself."""
         if self._url and self._client is not None:
-            client, self._client = self._client, None
+            client, self._client = self._redis(), None
             await client.aclose()
 
     def _redis(self) -> Any:
@@ -66,6 +68,8 @@ class RedisStore:
             from redis.asyncio import Redis  # noqa: PLC0415  # loaded at first use: importing agentlab stays cheap
 
             self._client = Redis.from_url(self._url, socket_timeout=None)
+        if self._loop.over():
+            self._client.connection_pool.reset()
         return self._client
 
 

