@@ -71,6 +71,8 @@ def test_a_loop_of_the_simulation_is_refused_to_a_real_thread(made: str) -> None
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_an_agent_that_gives_its_loop_to_a_real_thread_is_the_labs_failure_and_no_hang() -> None:
+    threads: list[threading.Thread] = []
+
     def agent(prompt: str) -> str:
         loop = asyncio.new_event_loop()
 
@@ -78,7 +80,8 @@ def test_an_agent_that_gives_its_loop_to_a_real_thread_is_the_labs_failure_and_n
             asyncio.set_event_loop(loop)
             loop.run_forever()
 
-        threading.Thread(target=serve, name="loop", daemon=True).start()
+        threads.append(threading.Thread(target=serve, name="loop", daemon=True))
+        threads[0].start()
         answer = asyncio.sleep(1, prompt)
         with suppress(TimeoutError):
             return asyncio.run_coroutine_threadsafe(answer, loop).result(5)
@@ -86,6 +89,7 @@ def test_an_agent_that_gives_its_loop_to_a_real_thread_is_the_labs_failure_and_n
         return "no answer"
 
     played = play(_talk(agent), ASKED)
+    threads[0].join()  # its error is told within this test
     assert played.ending == "lab"
     assert played.problems[0].startswith("A real thread (loop), which is not in virtual time")
 

@@ -193,7 +193,7 @@ def _alive() -> list[threading.Thread]:
 
 def inherit(thread: threading.Thread) -> None:
     """A real thread starts `thread`, which belongs to whatever simulation its own belongs to."""
-    owner = _owners.get(threading.current_thread())
+    owner = _owners.get(threading.current_thread()) if _owners else None
     if owner is not None:
         _owners[thread] = owner
 
