@@ -40,6 +40,12 @@ class _Work:
     """The agent gets another value than the body's."""
     own: Exception | None = None
     """What the tool raised, or its fault in its name: the agent's to see. Any other exception is the lab's failure."""
+    failed: bool = False
+    """Its body says that it has failed, whatever its framework makes of that."""
+
+    def fail(self) -> None:
+        """The body has failed."""
+        self.failed = True
 
 
 class Workshop:
@@ -103,6 +109,9 @@ class Workshop:
                 value = yield from self._body(work)
         if strike is not None:
             value = yield from self._broken(work, strike, value)
+        if work.failed:
+            work.done.end = "raised"
+            return value
         work.done.value, work.done.end = value, "ok"
         if not work.spoiled:
             self._run.calls.done(work.call)
@@ -134,11 +143,11 @@ class Workshop:
             value = copy.deepcopy(work.tool.returns)
         else:
             try:
-                value = yield Body(functools.partial(self._commit, work))
+                value = yield Body(functools.partial(self._commit, work), work.fail)
             except Exception as error:
                 work.own = error
                 raise
-        if work.tool.effect != "read" and work.done.commits == before:
+        if work.tool.effect != "read" and work.done.commits == before and not work.failed:
             self._commit(work)
         return value
 

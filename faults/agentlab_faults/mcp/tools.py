@@ -55,7 +55,7 @@ def seam_session(module: ModuleType) -> None:
 
 async def _called(name: str, arguments: dict[str, Any], limit: Any, send: Callable[[], Any]) -> Any:
     anyio: Any = importlib.import_module("anyio")
-    call = _Call(send)
+    call = _Call(name, send)
     seconds = limit.total_seconds() if isinstance(limit, timedelta) else limit
     try:
         with anyio.fail_after(None if seconds is None else float(seconds) + _LATER):
@@ -76,7 +76,8 @@ async def _called(name: str, arguments: dict[str, Any], limit: Any, send: Callab
 class _Call:
     """One call on its way: what the server said, and what was raised."""
 
-    def __init__(self, send: Callable[[], Any]) -> None:
+    def __init__(self, name: str, send: Callable[[], Any]) -> None:
+        self._name = name
         self._send = send
         self._result: Any = None
         self.raised: BaseException | None = None
@@ -89,6 +90,7 @@ class _Call:
             self.raised = error
             raise
         if _part(self._result, "is_error", "isError"):
+            hub.fail(self._name)  # openai-agents gives the model an error's text as any other
             raise _ToolSaysError(self._result)
         return _payload(self._result)
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Protocol
 
-__all__ = ["NO_DEFAULTS", "Body", "Executor", "Silence", "Steps", "active", "around", "around_sync", "commit", "executing", "known"]
+__all__ = ["NO_DEFAULTS", "Body", "Executor", "Silence", "Steps", "active", "around", "around_sync", "commit", "executing", "fail", "known"]
 
 NO_DEFAULTS: Mapping[str, Any] = MappingProxyType({})
 
@@ -27,9 +27,11 @@ def _uncounted() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """Step: run the tool's own body and send its result back. `committed` is called when the body says that its effect has happened."""
+    """Step: run the tool's own body and send its result back. `committed` is called when the body says that its effect has happened,
+    `failed` when it says that it has failed, which not every framework raises."""
 
     committed: Callable[[], None] = _uncounted
+    failed: Callable[[], None] = _uncounted
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ class _Running:
     name: str
     running: bool = True
     committed: Callable[[], None] = _uncounted
+    failed: Callable[[], None] = _uncounted
 
 
 _run: Executor | None = None
@@ -95,6 +98,13 @@ def commit() -> None:
     inside = _inside.get()
     if _run is not None and inside is not None:
         inside.committed()
+
+
+def fail(name: str) -> None:
+    """Say that the running tool of this name has failed, for a body whose caller may make an ordinary value of that."""
+    inside = _inside.get()
+    if inside is not None and _is_running(name):
+        inside.failed()
 
 
 def _is_running(name: str) -> bool:
@@ -147,7 +157,7 @@ async def _go_on(name: str, steps: Steps, step: Body | Silence, invoke: Callable
 
 
 async def _body(execution: _Running, step: Body, invoke: Callable[[], Any]) -> Any:
-    execution.committed = step.committed
+    execution.committed, execution.failed = step.committed, step.failed
     return await _settled(invoke())
 
 
@@ -174,7 +184,7 @@ def around_sync(
                 try:
                     result = None
                     if isinstance(step, Body):
-                        execution.committed = step.committed
+                        execution.committed, execution.failed = step.committed, step.failed
                         result = invoke()
                     else:
                         time.sleep(step.seconds)
