@@ -65,6 +65,7 @@ def test_an_answer_stands_once_in_the_history_when_another_worker_has_gone_on_wi
     ask(wire, other, "Sure?")
     reply = ask(wire, one, "Well, bye")
     assert said(wire) == [*PAID, DONE, "Sure?", "Sure.", "Well, bye"]
+    assert not any("mark" in message for message in wire.messages())
     assert (reply.text, reply.without, len(world.calls)) == ("Bye.", (), 1)
 
 
