@@ -239,7 +239,8 @@ class Provider:
     def _recorded(
         self, dialect: Dialect, cassette: Player, request: WireRequest, body: dict[str, Any], call: Call, injection: Injection | None
     ) -> _Answer:
-        exchange = cassette.find(dialect.api, request.body).exchange
+        endpoint = classify(request)  # finer than the dialect: Gemini's streams have a path of their own, and the same body
+        exchange = cassette.find(dialect.api if endpoint is None else endpoint.api, request.body).exchange
         good = recorded(dialect, exchange, request, body, serial=self.requests, latency=exchange.seconds)
         return self._on_its_way(good, call, injection) if good is not None else _Answer(exchange, spoiled=True)
 

@@ -15,6 +15,7 @@ from agentlab_faults.exchange import Exchange, Pause, Timeouts, WireRequest
 from agentlab_faults.proxy import Front, Scopes, Scripted, Server
 from agentlab_faults.schedule import Injection, Schedule
 from agentlab_faults.scrub import Scrubber
+from google import genai
 
 from .proxy_sockets import Chaos, chat, post
 
@@ -161,6 +162,27 @@ def test_an_agent_that_asks_for_something_else_makes_the_run_the_labs_own_failur
     played = play(agent, setup)
     assert played.ending == "lab"
     assert played.problems[0].startswith("Request 1 differs from take 1 of the cassette at messages[1]: expected {")
+
+
+def test_geminis_streams_are_found_beside_its_answers_in_one_piece(tmp_path: Path) -> None:
+    def said(text: str) -> str:
+        candidate = {"content": {"role": "model", "parts": [{"text": text}]}, "finishReason": "STOP"}
+        return json.dumps({"candidates": [candidate], "modelVersion": "gemini-2.5-flash"})
+
+    def both(talk: Talk) -> None:
+        with genai.Client() as client:
+            ask: Any = {"model": "gemini-2.5-flash", "contents": "Hi."}
+            talk.reply("".join(piece.text or "" for piece in client.models.generate_content_stream(**ask)))
+            talk.reply(client.models.generate_content(**ask).text or "")
+
+    recorder = Recorder(tmp_path / "both.jsonl", "generativelanguage.googleapis.com", Scrubber())
+    body = {"contents": [{"parts": [{"text": "Hi."}], "role": "user"}]}
+    models = "https://generativelanguage.googleapis.com/v1beta/models/gemini-2.5-flash"
+    recorder(wire(body, f"{models}:generateContent"), Exchange(200, JSON), [(0.5, said("In one piece.").encode())])
+    streamed = f"data: {said('As a stream.')}\n\n".encode()
+    recorder(wire(body, f"{models}:streamGenerateContent?alt=sse"), Exchange(200, SSE), [(0.5, streamed)])
+    played = play(both, Setup(cassette=tuple(load(tmp_path / "both.jsonl")[1])))
+    assert (played.problems, played.replies) == ((), ("As a stream.", "In one piece."))
 
 
 async def test_a_cassette_is_played_on_a_socket(tape: Path) -> None:

@@ -83,7 +83,7 @@ class Live:
         conversation = dialect.conversation(body) if dialect is not None else body
         model = dialect.model(wire, body) if dialect is not None else str(body.get("model", ""))
         serial = self._serial = self._serial + 1
-        call = run.calls.place(endpoint.api, fingerprint(conversation))
+        call = run.calls.place(endpoint.api if dialect is None else dialect.api, fingerprint(conversation))
         sent = _to(wire, self._host)
         run.events.append(requested(run.now(), serial, call, sent, model))
         key = hashlib.sha256(wire.headers.get("authorization", "").encode()).hexdigest()[:12]
