@@ -27,6 +27,8 @@ _OF_KEYS: Final = frozenset({
     "subscription",
 })  # fmt: skip
 """Words that make a `key` a secret, rather than a name of something."""
+_OF_TOKENS: Final = frozenset({"budget", "count", "counts", "details", "limit", "usage"})
+"""Words that make a `token` one of a model's, as in Gemini's `promptTokenCount`."""
 _PARTS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 FORMS: Final = re.compile(
     r"\b(?=[Aeghprsxy])(?:(?:sk|rk|pk)-[A-Za-z0-9_\-]{12,}"
@@ -60,11 +62,11 @@ def names_a_secret(name: str) -> bool:
 
     >>> list(map(names_a_secret, ("api_key", "apiKey", "X-Goog-Api-Key", "dbPassword")))
     [True, True, True, True]
-    >>> list(map(names_a_secret, ("max_tokens", "key", "prompt_cache_key")))
-    [False, False, False]
+    >>> list(map(names_a_secret, ("max_tokens", "key", "prompt_cache_key", "promptTokenCount")))
+    [False, False, False, False]
     """
     words = [word.lower() for word in _PARTS.findall(name)]
-    if not _WORDS.isdisjoint(words):
+    if any(word in _WORDS and not (word == "token" and after in _OF_TOKENS) for word, after in pairwise([*words, ""])):
         return True
     return any(word == "key" and before in _OF_KEYS for before, word in pairwise(words))
 

@@ -167,13 +167,17 @@ def test_an_agent_that_asks_for_something_else_makes_the_run_the_labs_own_failur
 def test_geminis_streams_are_found_beside_its_answers_in_one_piece(tmp_path: Path) -> None:
     def said(text: str) -> str:
         candidate = {"content": {"role": "model", "parts": [{"text": text}]}, "finishReason": "STOP"}
-        return json.dumps({"candidates": [candidate], "modelVersion": "gemini-2.5-flash"})
+        usage = {"promptTokenCount": 7, "totalTokenCount": 9, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 7}]}
+        return json.dumps({"candidates": [candidate], "modelVersion": "gemini-2.5-flash", "usageMetadata": usage})
 
     def both(talk: Talk) -> None:
         with genai.Client() as client:
             ask: Any = {"model": "gemini-2.5-flash", "contents": "Hi."}
             talk.reply("".join(piece.text or "" for piece in client.models.generate_content_stream(**ask)))
-            talk.reply(client.models.generate_content(**ask).text or "")
+            answer = client.models.generate_content(**ask)
+            talk.reply(answer.text or "")
+            assert answer.usage_metadata is not None
+            talk.reply(str(answer.usage_metadata.total_token_count))
 
     recorder = Recorder(tmp_path / "both.jsonl", "generativelanguage.googleapis.com", Scrubber())
     body = {"contents": [{"parts": [{"text": "Hi."}], "role": "user"}]}
@@ -182,7 +186,7 @@ def test_geminis_streams_are_found_beside_its_answers_in_one_piece(tmp_path: Pat
     streamed = f"data: {said('As a stream.')}\n\n".encode()
     recorder(wire(body, f"{models}:streamGenerateContent?alt=sse"), Exchange(200, SSE), [(0.5, streamed)])
     played = play(both, Setup(cassette=tuple(load(tmp_path / "both.jsonl")[1])))
-    assert (played.problems, played.replies) == ((), ("As a stream.", "In one piece."))
+    assert (played.problems, played.replies) == ((), ("As a stream.", "In one piece.", "9"))
 
 
 async def test_a_cassette_is_played_on_a_socket(tape: Path) -> None:
