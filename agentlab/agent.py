@@ -26,6 +26,7 @@ from agentlab.evaluation import Evaluation, Evaluator, Run
 from agentlab.events import Listener, StreamEvent, told
 from agentlab.history import plain_text
 from agentlab.layers import CachedLayer, FullLayer, Given, Intent, Layer, Pipeline, ReducedLayer, SafetyNet, StaticLayer, Worker
+from agentlab.loops import PerLoop
 from agentlab.mcp_server import McpServer
 from agentlab.memory import Memory
 from agentlab.models import Model
@@ -115,7 +116,7 @@ class Agent:
         self._store = Guarded(checkpoints, "checkpoints") if checkpoints else None
         self._talk = Conversation(name, conversation, tenant, self._store)
         self._evaluation = Evaluation(evaluator, evaluate_share) if evaluator else None
-        self._one_at_a_time = asyncio.Lock()
+        self._one_at_a_time = PerLoop(asyncio.Lock)
         self._output = Structured(output) if output else None
         self._degrade = degrade
         worker = self._worker(pattern, instructions, approve_plans=approve_plans)
@@ -156,7 +157,7 @@ class Agent:
 
     async def _converse(self, text: str, listener: Listener | None = None) -> Reply:
         text = plain_text(text)
-        async with self._one_at_a_time:
+        async with self._one_at_a_time.here():
             turn = self._turn(text)
             turn.listener = listener
             try:
@@ -177,7 +178,7 @@ class Agent:
         other = copy.copy(self)
         other.tenant = self.tenant if tenant is None else tenant
         other._talk = Conversation(self.name, conversation, other.tenant, self._store)
-        other._one_at_a_time = asyncio.Lock()
+        other._one_at_a_time = PerLoop(asyncio.Lock)
         return other
 
     async def resume(self, handle: str, *, approve: bool | None = None, reason: str = "") -> Reply:
@@ -193,7 +194,7 @@ class Agent:
         return told(functools.partial(self._go_on, handle, approve, reason))
 
     async def _go_on(self, handle: str, approve: bool | None, reason: str, listener: Listener | None = None) -> Reply:
-        async with self._one_at_a_time:
+        async with self._one_at_a_time.here():
             deadline = Deadline.after(self.bounds.seconds)
             progress = await self._talk.claim(handle, deadline)
             turn = self._resumed(progress)

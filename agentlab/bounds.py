@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from agentlab.errors import BoundExceededError
 
-__all__ = ["RESERVE", "Bounds", "Deadline", "Spending", "Usage", "within"]
+__all__ = ["RESERVE", "Bounds", "Deadline", "Spending", "Usage", "forget", "within"]
 
 T = TypeVar("T")
 
@@ -142,12 +142,12 @@ async def within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
     if done:
         return task.result()
     task.cancel()
-    task.add_done_callback(_forget)
+    task.add_done_callback(forget)
     await asyncio.wait({task}, timeout=GRACE if seconds > 0 else 0)
     raise TimeoutError(f"no answer within {seconds:.1f} s")
 
 
-def _forget(task: asyncio.Task[Any]) -> None:
+def forget(task: asyncio.Task[Any]) -> None:
     """Look at what abandoned work raised, so that the loop does not report it as lost."""
     if not task.cancelled():
         task.exception()

@@ -14,6 +14,7 @@ from agentlab.checkpoint import Checkpoint, Progress, decode, encode, owner_of, 
 from agentlab.effects import Effects
 from agentlab.errors import ConflictError, ResumeRefusedError, StoreAwayError, TakenOverError
 from agentlab.history import History
+from agentlab.loops import PerLoop
 from agentlab.stores.guard import Guarded
 from agentlab.turn import Turn
 
@@ -57,7 +58,7 @@ class Conversation:
         """Where the part of the history begins that the store has not seen."""
         self._kept = False
         """Whether the last save arrived."""
-        self._writing = asyncio.Lock()
+        self._writing = PerLoop(asyncio.Lock)
         self._ended = 0
         self._unfinished: _Unfinished | None = None
 
@@ -92,7 +93,7 @@ class Conversation:
         """Keep everything. A store that is away is noted in the turn. Raises TakenOverError if another worker has written since."""
         if self._store is None:
             return
-        async with self._writing:  # steps of a plan end side by side: what is written last is the newest
+        async with self._writing.here():  # steps of a plan end side by side: what is written last is the newest
             self._kept = False
             if not self._known:
                 turn.without.setdefault("checkpoints", "What the store of checkpoints holds could not be read")

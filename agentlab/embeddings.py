@@ -6,10 +6,12 @@ import math
 import os
 from array import array
 from collections.abc import Sequence
+from contextlib import suppress
 from operator import mul
 from typing import TYPE_CHECKING, Any
 
 from agentlab.errors import InvalidAnswerError
+from agentlab.loops import LoopWatch
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -32,17 +34,27 @@ class Embeddings:
         self._key_variable = key_variable
         self._timeout = timeout
         self._sdk: AsyncOpenAI | None = None
+        self._loop = LoopWatch()
 
     async def __call__(self, texts: Sequence[str]) -> list[list[float]]:
         """A vector for each text. Raises InvalidAnswerError for anything else, and what the SDK raises."""
+        await self._here()
         answer = await self._client().embeddings.create(model=self.name, input=list(texts), encoding_format="float")
         return _vectors(answer, len(texts))
 
     async def aclose(self) -> None:
         """Close the connections."""
+        await self._here()
         if self._sdk is not None:
             await self._sdk.close()
             self._sdk = None
+
+    async def _here(self) -> None:
+        """Leave the connections of an event loop that is over."""
+        if self._loop.over() and self._sdk is not None:
+            left, self._sdk = self._sdk, None
+            with suppress(Exception):  # what was open has ended with its loop
+                await left.close()
 
     def _client(self) -> AsyncOpenAI:
         from openai import AsyncOpenAI  # noqa: PLC0415  # loaded at first use: importing agentlab stays cheap

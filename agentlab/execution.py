@@ -13,6 +13,7 @@ from agentlab.breaker import Breaker, BreakerPolicy, Permit
 from agentlab.classify import classify
 from agentlab.effects import Effect, EffectState
 from agentlab.errors import BreakerOpenError, McpCallError, ToolBusyError, ToolFailedError, ToolRefusedError
+from agentlab.loops import PerLoop
 from agentlab.retry import TOOL_POLICIES, Failure, GaveUpError, call_with_retries
 from agentlab.text import times
 from agentlab.tools import KEY, Tool
@@ -36,7 +37,7 @@ class ToolRunner:
     def __init__(self, tool: Tool, policy: BreakerPolicy | None) -> None:
         self.tool = tool
         self.breaker = Breaker(f"tool:{tool.name}", policy, telemetry.breaker_changed)
-        self._slots = asyncio.Semaphore(tool.concurrency)
+        self._slots = PerLoop(lambda: asyncio.Semaphore(tool.concurrency))
 
     async def run(self, arguments: dict[str, Any], call_id: str, effect: Effect | None, turn: Turn) -> Any:
         """The checked result. Raises ToolFailedError or ToolRefusedError."""
@@ -101,17 +102,18 @@ class ToolRunner:
     @asynccontextmanager
     async def _slot(self, deadline: Deadline) -> AsyncIterator[None]:
         """Room for one more call. Raises ToolBusyError if there is none in time."""
-        if self._slots.locked():
+        slots = self._slots.here()
+        if slots.locked():
             try:
-                await within(min(self.tool.timeout, max(deadline.remaining, 0.001)), self._slots.acquire())
+                await within(min(self.tool.timeout, max(deadline.remaining, 0.001)), slots.acquire())
             except TimeoutError:
                 raise ToolBusyError(f"{self.tool.name} is busy: {self.tool.concurrency} calls of it have not come back") from None
         else:
-            await self._slots.acquire()
+            await slots.acquire()
         try:
             yield
         finally:
-            self._slots.release()
+            slots.release()
 
     @staticmethod
     async def _failed_attempt(error: Exception, permit: Permit, effect: Effect | None, *, was_unknown: bool, cut_short: bool) -> None:

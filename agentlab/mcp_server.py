@@ -12,8 +12,9 @@ import re
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from agentlab.bounds import within
+from agentlab.bounds import forget, within
 from agentlab.errors import McpCallError, McpConnectError, McpServerError, MissingExtraError, ToolRefusedError
+from agentlab.loops import PerLoop
 from agentlab.text import clean, cut
 from agentlab.tools import KEY, EffectClass, Tool
 
@@ -48,7 +49,7 @@ class McpServer:
         self._where = where
         self._effects: dict[str, EffectClass] = dict(effects or {})
         self._session: _Session | None = None
-        self._connecting = asyncio.Lock()
+        self._connecting = PerLoop(asyncio.Lock)
 
     async def tools(self, taken: Collection[str] = ()) -> list[Tool]:
         """The server's tools; one whose name is taken gets the server's name before its own.
@@ -85,7 +86,7 @@ class McpServer:
             await session.aclose()
 
     async def _connected(self) -> _Session:
-        async with self._connecting:
+        async with self._connecting.here():
             if self._session is not None and self._session.over:
                 await self.aclose()
             if self._session is None:
@@ -97,6 +98,9 @@ class McpServer:
                 except Exception as error:
                     await session.aclose()
                     raise McpConnectError(f"The MCP server {self.name} cannot be reached ({type(error).__name__})") from error
+                except asyncio.CancelledError:  # whoever waited for it had less time
+                    session.leave()
+                    raise
                 self._session = session
             return self._session
 
@@ -105,15 +109,21 @@ class _Session:
     """One connection, held by a task of its own: the client's must be left in the task that entered it, and dies with its transport."""
 
     def __init__(self, where: Any) -> None:
-        self._ready: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self._ready: asyncio.Future[Client] = self._loop.create_future()
         self._leave = asyncio.Event()
         self._lost = False
         self._holder = asyncio.ensure_future(self._held(where))
+        self._holder.add_done_callback(forget)
 
     @property
     def over(self) -> bool:
         """Whether the connection has ended. The client of a process that has died goes on without a word: its calls tell."""
-        return self._lost or self._holder.done()
+        return self._lost or self._ended
+
+    @property
+    def _ended(self) -> bool:
+        return self._holder.done() or self._loop.is_closed()
 
     async def opened(self) -> None:
         """Wait until it is open. Raises what the client raises."""
@@ -137,13 +147,16 @@ class _Session:
         return _answer(asked, name)
 
     async def aclose(self) -> None:
-        """Leave it; what it raises on its way out says nothing that was not said."""
-        self._leave.set()
-        await asyncio.wait({self._holder}, timeout=1.0)
+        """Leave it; what it raises on its way out says nothing that was not said. What has ended with its event loop is left already."""
+        if not self._ended:
+            self._leave.set()
+            await asyncio.wait({self._holder}, timeout=1.0)
+            self.leave()
+            await asyncio.wait({self._holder}, timeout=1.0)
+
+    def leave(self) -> None:
+        """Cut it, without waiting for its end."""
         self._holder.cancel()
-        await asyncio.wait({self._holder}, timeout=1.0)
-        if self._holder.done() and not self._holder.cancelled():
-            self._holder.exception()
 
     async def _held(self, where: Any) -> None:
         try:

