@@ -31,7 +31,7 @@ FORMS = re.compile(
 """Keys and credentials that are known by how they look. The lab, which may not be imported, has the same: a test compares."""
 _NAMED = re.compile(
     r"""((?:key|token|secret|password|passwd|passphrase|pwd|cookie|authorization|credentials?)\\*["']?\s*[:=]\s*\\*["']?)"""
-    r"""(?!\[secret\])(?:(?:basic|bearer|token)\s+)?[^\s"',}&\\]+""",
+    r"""(?!\[secret\])(?:(?:basic|bearer|token)\s+)?(?:[^\s"',}&\\]++|\\++(?!["']))+""",
     re.IGNORECASE,
 )
 _SHORTEST = 8

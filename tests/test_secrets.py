@@ -66,6 +66,12 @@ def test_what_follows_the_name_of_a_secret_is_hidden(door: str, way: str, name: 
     assert (secrets.HIDDEN in told, "hunter2" in told) == (True, False)
 
 
+@pytest.mark.parametrize("door", ["runtime", "lab"])
+@pytest.mark.parametrize("secret", [r"correct\horse", r"correct\\horse", r"correct\nhorse"])
+def test_a_password_does_not_end_at_its_backslash(door: str, secret: str) -> None:
+    assert DOORS[door](f'password: {secret} {{"token": "{secret}"}}') == 'password: [secret] {"token": "[secret]"}'
+
+
 @pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize("text", INNOCENT)
 def test_what_is_no_secret_is_left_as_it_is(door: str, text: str) -> None:

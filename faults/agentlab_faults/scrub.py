@@ -52,7 +52,7 @@ FORMS: Final = re.compile(
 """Keys and credentials that are known by how they look. Its first look-ahead is what makes it quick; nothing is looked
 through once for each place where a secret might begin, or an agent's long text would hold up the lab."""
 _SAID: Final = re.compile(
-    r"""(?i)((?:password|passwd|passphrase|secret|api[_-]?key|token)\\*["']?\s*(?:=|:|\bis\b)\s*\\*["']?)([^\s"',;}&\\]+)"""
+    r"""(?i)((?:password|passwd|passphrase|secret|api[_-]?key|token)\\*["']?\s*(?:=|:|\bis\b)\s*\\*["']?)((?:[^\s"',;}&\\]++|\\++(?!["']))+)"""
 )
 
 
