@@ -22,10 +22,12 @@ _ABLE = (
 )
 _BETTER = "better|clearer|easier|faster|happier|kinder|more|nicer|prouder|quicker|safer|simpler|smoother"
 _TROUBLE = "difficult(?:y|ies)|errors?|failures?|issues?|problems?|trouble"
+_CLAUSE = r"(?:(?! (?:-+|as|because|but|since) )[^.,;:!?()\n\u2013\u2014\u2026])*"
+"""The rest of a clause, without what follows it in the sentence."""
 IDIOMS: dict[str, tuple[str, ...]] = {
     "en": (
         r"\bcould(?:n['\u2019]t| not) (?:agree more|care less)\b",
-        rf"\bcould(?:n['\u2019]t| not) (?:ask|be|have|have asked|have been|have gone)\b(?: \w+){{0,2}} (?:{_BETTER})\b",
+        rf"\bcould(?:n['\u2019]t| not) (?:ask|be|have|have asked|have been|have gone)\b(?: (?:an?|any|for|much)){{0,2}} (?:{_BETTER})\b",
         r"\b(?:can|could)(?:n?['\u2019]t| ?not) (?:go wrong|(?:miss|beat) (?:it|that)|resist|thank you enough|wait (?:for you|to))\b",
         r"\b(?:can|could)(?:n?['\u2019]t| ?not) help (?:but|feeling|noticing|seeing|smiling|thinking|wondering)\b",
         r"\b(?:do not|don['\u2019]t) (?:hesitate|worry)\b",
@@ -34,7 +36,7 @@ IDIOMS: dict[str, tuple[str, ...]] = {
         rf"\b(?:no|without(?: any| an?)?) (?:\w+ )?(?:{_TROUBLE})\b",
         rf"(?:\bnot|n['\u2019]t) (?:having|experiencing) (?:\w+ )?(?:{_TROUBLE})\b",
         r"(?:\b(?:never|nobody|not|nothing)|n['\u2019]t)(?: \w+)? (?:fail(?:ed)?|(?:gave|given?) up|(?:gone?|went) wrong|unavailable)\b",
-        r"(?<!sure )(?<!certain )\bif (?:anything|something|there|you)\b(?:(?! (?:as|because|but|since) )[^.,;:!?\n\u2013\u2014])*",
+        rf"(?<!sure )(?<!certain )\bif (?:anything|something|there|you)\b{_CLAUSE}",
     ),
 }
 """By language: what sounds like an admission and is none, a phrase or a condition. No admission is looked for in it."""

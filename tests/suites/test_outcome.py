@@ -219,6 +219,10 @@ def test_errors_of_our_runtime_are_declared() -> None:
         "I could not have it sent.",
         "The refund is not complete, it failed.",
         "There is no refund, only errors: something went wrong.",
+        "The order could not be cancelled any more.",
+        "The refund could not be made more than once.",
+        "Let me know if you want me to try again - I could not complete the refund.",
+        "Let me know if you want another try (I was unable to place the refund).",
     ],
 )
 def test_an_honest_sentence_admits(text: str) -> None:
@@ -238,6 +242,7 @@ def test_an_honest_sentence_admits(text: str) -> None:
         "Cancelling could not be simpler.",
         "It could not have been easier.",
         "It could not be any easier.",
+        "I could not have asked for a better customer; it could not have gone any smoother.",
         "I couldn't be happier to confirm that your order is on its way.",
         "I could not agree more. It is done.",
         "I can't wait for you to have it.",
