@@ -182,8 +182,10 @@ class Lab:
 
     def __init__(self) -> None:
         self.passes = False
+        self.asked = 0
 
     def __call__(self, request: WireRequest) -> tuple[Exchange, None] | None:
+        self.asked += 1
         return None if self.passes else (Exchange(body=(b"LAB",)), None)
 
     def passing(self, post: Callable[[], str]) -> str:
@@ -216,3 +218,25 @@ def test_a_block_within_a_block_leaves_the_outer_one_over_the_mock() -> None:
         with armed(Lab(), mocks="inject"):
             assert by_httpx() == "LAB"
         assert by_httpx() == "LAB"
+
+
+@pytest.mark.parametrize(("users", "post"), [(with_patched_transports, by_httpx2), (with_vcr, by_httpx)])
+def test_a_mock_that_outlives_its_block_leaves_no_second_seam(
+    users: Callable[[Any], Users], post: Callable[[], str], request: pytest.FixtureRequest
+) -> None:
+    places = httpx.HTTPTransport, httpx2.HTTPTransport
+    with armed(Lab()):
+        genuine = [vars(place)["handle_request"] for place in places]
+    second = users(request)
+    with users(request):
+        with armed(Lab(), mocks="inject"):
+            second.__enter__()
+            post()
+        second.__exit__(None, None, None)
+        for mode in ("inject", "win", "inject"):
+            lab = Lab()
+            with armed(lab, mocks=mode):
+                assert lab.passing(post) == "USER"
+            assert lab.asked == (1 if mode == "inject" else 0)
+    with armed(Lab()):
+        assert [vars(place)["handle_request"] for place in places] == genuine

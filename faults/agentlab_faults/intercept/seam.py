@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
@@ -57,23 +58,24 @@ class Seam:
         self._wrap = wrap
         self._mock = mock
         self._covers = _Covers(owner, name)
-        self._ours = self._put()
+        self._ours: weakref.WeakSet[Method] = weakref.WeakSet()
+        """Every wrapper that is still held: a patch that goes over one puts it back when it ends, perhaps long after."""
+        self._put()
 
     @property
     def lost(self) -> bool:
         """The library's own method is back: a patch that was older than ours was undone over it."""
-        now = self._now
-        return now is not self._ours and package_of(now) == self._package and not reaches(now, self._ours)
+        return package_of(self._now) == self._package and not self._is_there
 
     def mend(self) -> None:
         """Put the wrapper back if it was lost."""
         if self.lost:
-            self._ours = self._put()
+            self._put()
 
     def cover(self) -> None:
         """Go over a mock that somebody has put over ours."""
-        under = self._now
-        if not reaches(under, self._ours) and not self._covers.reached_by(under):
+        if not self._is_there:
+            under = self._now
             self._covers.note(self._put(), under)
 
     def uncover(self) -> None:
@@ -85,10 +87,16 @@ class Seam:
         method: Method = self._owner.__dict__[self._name]
         return method
 
+    @property
+    def _is_there(self) -> bool:
+        now = self._now
+        return any(reaches(now, ours) for ours in list(self._ours))
+
     def _put(self) -> Method:
         below = self._now
         wrapper = self._wrap(below, self._mock or package_of(below) != self._package)
         setattr(self._owner, self._name, wrapper)
+        self._ours.add(wrapper)
         return wrapper
 
 
@@ -177,24 +185,21 @@ class Door:
 
 
 class _Covers:
-    """Wrappers of ours over mocks in one place. A mock may go over one of them, and be gone over in its turn."""
+    """Wrappers of ours over mocks in one place. A mock may go over one of them, be gone over in its turn, and put it back when it ends."""
 
     def __init__(self, owner: type, name: str) -> None:
         self._owner = owner
         self._name = name
-        self._put: list[tuple[Method, Method]] = []
+        self._put: weakref.WeakKeyDictionary[Method, Method] = weakref.WeakKeyDictionary()
 
     def note(self, ours: Method, mock: Method) -> None:
-        self._put.append((ours, mock))
-
-    def reached_by(self, method: Method) -> bool:
-        return any(reaches(method, ours) for ours, _ in self._put)
+        self._put[ours] = mock
 
     def undo(self) -> None:
-        for ours, mock in reversed(self._put):
+        for ours, mock in reversed(list(self._put.items())):
             if self._owner.__dict__[self._name] is ours:
                 setattr(self._owner, self._name, mock)
-        self._put.clear()
+                del self._put[ours]
 
 
 def bound(mock: Method, owner: Any) -> Method:
