@@ -124,7 +124,7 @@ def _discover(scene: Scene, agent: Agent, seed: int) -> Discovered:
 
 def _fitted(played: Played) -> Iterator[Point]:
     """The points, those of tools with the faults that would change nothing in what the tool returned."""
-    choosy = [fault() for fault in all_faults().values() if issubclass(fault, BreaksTool) and fault.moves is not BreaksTool.moves]
+    choosy = [fault() for fault in all_faults().values() if issubclass(fault, BreaksTool) and _is_choosy(fault)]
     returned = dict(_returned(played))
     for point in played.points:
         if point.name in returned:
@@ -132,6 +132,10 @@ def _fitted(played: Played) -> Iterator[Point]:
             yield replace(point, unmoved=unmoved)
         else:
             yield point
+
+
+def _is_choosy(fault: type[BreaksTool]) -> bool:
+    return fault.moves is not BreaksTool.moves and not _unset(fault)
 
 
 def _returned(played: Played) -> Iterator[tuple[str, Any]]:
@@ -195,11 +199,15 @@ def cells_of(
 
 def _refuse_unset(faults: Sequence[type[Fault]]) -> None:
     for fault in faults:
-        unset = next((name for name, field in fault.model_fields.items() if field.is_required()), None)
-        if unset is not None:
+        if unset := _unset(fault):
             raise BadInput(
                 f"A suite plays every fault with its default settings, and {fault.row.id} has no default for {unset!r}; give it one."
             )
+
+
+def _unset(fault: type[Fault]) -> str:
+    """The first of its settings that has no default; empty if all have one."""
+    return next((name for name, field in fault.model_fields.items() if field.is_required()), "")
 
 
 def _possible(chosen: _Chosen) -> _Chosen:

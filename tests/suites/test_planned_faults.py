@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from agentlab_faults import fault
@@ -74,6 +75,9 @@ def test_a_fault_with_a_setting_without_a_default_is_refused_where_it_is_chosen(
 
         def strike(self, call: ToolCall) -> Strike:
             return Strike(runs=True, delay=self.seconds)
+
+        def moves(self, result: Any) -> bool:
+            return bool(result)
 
     monkeypatch.setitem(fault._registry, "slow", Slow)
     assert planned(tmp_path, SUITE, "examples/bare_loop.py:build")
