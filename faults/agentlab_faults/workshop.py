@@ -43,9 +43,9 @@ class _Work:
     failed: bool = False
     """Its body says that it has failed, whatever its framework makes of that."""
 
-    def fail(self) -> None:
-        """The body has failed."""
-        self.failed = True
+    def say_failed(self, failed: bool) -> None:
+        """Its body says whether it has failed."""
+        self.failed = failed
 
 
 class Workshop:
@@ -143,7 +143,7 @@ class Workshop:
             value = copy.deepcopy(work.tool.returns)
         else:
             try:
-                value = yield Body(functools.partial(self._commit, work), work.fail)
+                value = yield Body(functools.partial(self._commit, work), work.say_failed)
             except Exception as error:
                 work.own = error
                 raise

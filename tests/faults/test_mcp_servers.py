@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from agentlab_faults import Setup, Tool
+from agentlab_faults import Setup, Tool, tool
 from agentlab_faults.mcp.pipes import Stdout
 from agentlab_faults.played import McpServer
 from mcp import Client, MCPError, StdioServerParameters
@@ -133,6 +133,29 @@ def test_a_server_in_the_agents_own_process_is_left_alone_and_its_tools_are_seen
     broken = run(lambda: one_call(server, "refund"), single("tool_exception", "tool.refund.1"), setup)
     assert ran == ["5512"]
     assert broken.replies[0][0].is_error
+
+
+def test_a_tool_that_calls_its_server_again_after_an_error_has_not_failed() -> None:
+    server = MCPServer("shop")
+    ran: list[str] = []
+
+    @server.tool("refund", structured_output=False)
+    def busy_once(order: str) -> str:
+        ran.append(order)
+        if len(ran) == 1:
+            raise ValueError("busy")
+        return "refunded"
+
+    @tool
+    async def refund(order: str) -> str:
+        async with Client(server) as client:
+            results = [await client.call_tool("refund", {"order": order}) for _ in range(2)]
+        return str(results[-1].content[0].text)
+
+    played = run(lambda: refund(order="5512"), setup=Setup(tools={"refund": Tool(name="refund", effect="write", body="real")}))
+    assert (played.replies, len(ran)) == (("refunded",), 2)
+    assert [execution.end for execution in played.ledger.executions] == ["ok"]
+    assert [commit.tool for commit in played.ledger.commits] == ["refund"]
 
 
 def test_a_text_of_endless_nesting_from_a_real_tool_is_handed_on() -> None:

@@ -89,8 +89,9 @@ class _Call:
         except BaseException as error:
             self.raised = error
             raise
-        if _part(self._result, "is_error", "isError"):
-            hub.fail(self._name)  # openai-agents gives the model an error's text as any other
+        failed = bool(_part(self._result, "is_error", "isError"))
+        hub.say_failed(self._name, failed)  # openai-agents gives the model an error's text as any other
+        if failed:
             raise _ToolSaysError(self._result)
         return _payload(self._result)
 

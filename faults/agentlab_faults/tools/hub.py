@@ -16,7 +16,20 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Protocol
 
-__all__ = ["NO_DEFAULTS", "Body", "Executor", "Silence", "Steps", "active", "around", "around_sync", "commit", "executing", "fail", "known"]
+__all__ = [
+    "NO_DEFAULTS",
+    "Body",
+    "Executor",
+    "Silence",
+    "Steps",
+    "active",
+    "around",
+    "around_sync",
+    "commit",
+    "executing",
+    "known",
+    "say_failed",
+]
 
 NO_DEFAULTS: Mapping[str, Any] = MappingProxyType({})
 
@@ -25,13 +38,17 @@ def _uncounted() -> None:
     """For a body whose effects nobody counts."""
 
 
+def _unheard(failed: bool) -> None:
+    """For a body that nobody asks."""
+
+
 @dataclass(frozen=True, slots=True)
 class Body:
     """Step: run the tool's own body and send its result back. `committed` is called when the body says that its effect has happened,
-    `failed` when it says that it has failed, which not every framework raises."""
+    `failed` when it says whether it has failed, which not every framework raises."""
 
     committed: Callable[[], None] = _uncounted
-    failed: Callable[[], None] = _uncounted
+    failed: Callable[[bool], None] = _unheard
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +81,7 @@ class _Running:
     name: str
     running: bool = True
     committed: Callable[[], None] = _uncounted
-    failed: Callable[[], None] = _uncounted
+    failed: Callable[[bool], None] = _unheard
 
 
 _run: Executor | None = None
@@ -100,11 +117,14 @@ def commit() -> None:
         inside.committed()
 
 
-def fail(name: str) -> None:
-    """Say that the running tool of this name has failed, for a body whose caller may make an ordinary value of that."""
+def say_failed(name: str, failed: bool) -> None:
+    """Say whether the running tool of this name has failed, for a body whose caller may make an ordinary value of that.
+
+    A body that tries again says it again.
+    """
     inside = _inside.get()
     if inside is not None and _is_running(name):
-        inside.failed()
+        inside.failed(failed)
 
 
 def _is_running(name: str) -> bool:
