@@ -6,7 +6,7 @@ import asyncio
 import copy
 import functools
 from collections import Counter
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, get_args
@@ -319,7 +319,7 @@ def _check_kinds(models: Any, tools: Any, pattern: str) -> None:
         ("models", models, Model, 'Model(name="gpt-4o-mini")'),
         ("tools", tools, Tool, "a function decorated with @tool"),
     ):
-        odd = [given] if isinstance(given, (kind, str)) else [one for one in given if not isinstance(one, kind)]
+        odd = [given] if isinstance(given, (kind, str)) or not isinstance(given, Collection) else [one for one in given if not isinstance(one, kind)]
         if odd:
             raise TypeError(f"Agent({name}=...) takes a list of {kind.__name__}s, each {instead}; not {odd[0]!r}.")
     if pattern not in get_args(Pattern):

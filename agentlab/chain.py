@@ -151,7 +151,7 @@ class _Call:
             self._max_tokens *= 2
         else:
             self._level += 1
-            if self._level == 1 and self._asking.build(1).characters == self._asking.build(0).characters:
+            if self._level == 1 and self._asking.build(1).characters >= self._asking.build(0).characters:
                 self._level = 2  # there is nothing that level 1 makes smaller: it would be the same call again
             self._max_tokens = max(64, self._max_tokens // 2)
         self._resizes += 1

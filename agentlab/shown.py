@@ -16,7 +16,7 @@ LONGEST_RESULT = 20_000
 
 def shown(result: Any, tool: str) -> str:
     """Text, or JSON, bounded; emptiness is said."""
-    if result is None or (isinstance(result, str | list | dict | tuple) and not result):
+    if result is None or (isinstance(result, str | bytes | list | dict | tuple | set | frozenset) and not result):
         return f"({tool} found nothing for these arguments)"
     return cut(clean(result if isinstance(result, str) else _written(result)), LONGEST_RESULT)
 

@@ -358,6 +358,8 @@ MODEL = Model(name="gpt-4o-mini")
         ({"models": MODEL}, TypeError, r"models=...\) takes a list of Models"),
         ({"models": "gpt-4o-mini"}, TypeError, r"models=...\) takes a list of Models"),
         ({"tools": [undecorated]}, TypeError, r"tools=.*a function decorated with @tool; not <function undecorated"),
+        ({"tools": (one for one in [tool(undecorated)])}, TypeError, r"tools=...\) takes a list of Tools.*; not <generator"),
+        ({"tools": None}, TypeError, r"tools=...\) takes a list of Tools.*; not None"),
         ({"tools": tool(undecorated)}, TypeError, r"tools=...\) takes a list of Tools"),
         ({"pattern": "plan"}, ValueError, r"no pattern 'plan'; there are react, bounded_react, plan_dag, plan_parallel\.$"),
         ({"checkpoints": "redis://u:hunter2@h"}, TypeError, r"The store of checkpoints must have load, save and aclose.*; str has not\.$"),

@@ -197,6 +197,19 @@ def test_the_only_result_is_made_smaller_at_once_since_the_same_call_again_would
     assert [len(wire.messages(n)[-1]["content"]) > 1000 for n in (-2, -1)] == [True, False]
 
 
+def test_a_result_that_its_cut_would_make_longer_is_no_smaller_request(wire: Wire) -> None:
+    @tool
+    async def read(part: int) -> str:
+        """Read a part."""
+        return "a" * 210 if part == 1 else "word " * 4000
+
+    parts = [call(("read", {"part": part}), ids=(f"call_{part}",)) for part in (1, 2)]
+    wire.primary(*parts, error(400, "context_length_exceeded"), say(FINE))
+    wire.fallback(say("The fallback was not needed."))
+    assert ask(wire, agent(tools=[read])).text == FINE
+    assert len(wire.messages()[-1]["content"]) < 1000
+
+
 def test_a_failure_is_counted_in_words(wire: Wire) -> None:
     wire.primary(error(400))
     assert "gpt-4o-mini failed once (permanent: BadRequestError)" in str(ask(wire, lone()).error)

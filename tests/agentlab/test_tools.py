@@ -320,7 +320,7 @@ def test_a_call_of_a_withdrawn_tool_is_told_what_there_is(wire: Wire) -> None:
     assert "Tools: book" in told(wire)[-1]
 
 
-@pytest.mark.parametrize("empty", [None, "", [], {}])
+@pytest.mark.parametrize("empty", [None, "", [], {}, set(), b""])
 def test_an_empty_result_is_said(wire: Wire, empty: Any) -> None:
     async def look(item: str) -> Any:
         """Look."""
