@@ -35,6 +35,9 @@ INNOCENT = (
     "max_tokens: 500, and 3 keys",
     "the task-force asks for a risk-free desk-top-publishing-house",
     "https://shop.example/orders?mail=ann@shop.example",
+    "https://shop.example?mail=ann@shop.example",
+    '["https://shop.example","ann@shop.example"]',
+    '{"url":"https://shop.example","mail":"ann@shop.example"}',
     "ann@shop.example",
     "eyJ is how a token begins",
 )

@@ -46,7 +46,7 @@ FORMS: Final = re.compile(
     r"(?:(?:(?!-----BEGIN).)*?-----END [A-Z ]*PRIVATE KEY-----|(?:[A-Za-z0-9+/=\s]|\\[nr])*)"
     r"|(?:(?<=uthorization: Basic )|(?<=uthorization\": \"Basic ))[A-Za-z0-9+/=]{6,}"
     r"|(?<=[Bb]earer )[A-Za-z0-9._~+/=\-]{6,}"
-    r"|(?<=://)[^/\s]+(?=@)",
+    r"|(?<=://)(?!@)[^/\s:?#\"']*(?::[^/\s]+)?(?=@)",
     re.DOTALL,
 )
 """Keys and credentials that are known by how they look. Its first look-ahead is what makes it quick; nothing is looked
