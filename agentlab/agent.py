@@ -319,7 +319,8 @@ def _check_kinds(models: Any, tools: Any, pattern: str) -> None:
         ("models", models, Model, 'Model(name="gpt-4o-mini")'),
         ("tools", tools, Tool, "a function decorated with @tool"),
     ):
-        odd = [given] if isinstance(given, (kind, str)) or not isinstance(given, Collection) else [one for one in given if not isinstance(one, kind)]
+        listed = isinstance(given, Collection) and not isinstance(given, str)
+        odd = [one for one in given if not isinstance(one, kind)] if listed else [given]
         if odd:
             raise TypeError(f"Agent({name}=...) takes a list of {kind.__name__}s, each {instead}; not {odd[0]!r}.")
     if pattern not in get_args(Pattern):
