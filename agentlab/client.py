@@ -10,9 +10,9 @@ from typing import Any
 from agentlab.answers import Answer, Said, accept, longest
 from agentlab.bounds import within
 from agentlab.errors import InvalidAnswerError
-from agentlab.loops import LoopWatch
 from agentlab.models import Model, Request
 from agentlab.providers import provider_of
+from agentlab.providers.provider import Provider
 
 __all__ = ["ModelClient"]
 
@@ -26,7 +26,8 @@ class ModelClient:
     def __init__(self, model: Model) -> None:
         self.model = model
         self.provider = provider_of(model)
-        self._loop = LoopWatch()
+        """Knows the wire format; its connections are each event loop's own."""
+        self._connected: dict[asyncio.AbstractEventLoop, Provider] = {}
 
     async def ask(
         self,
@@ -43,33 +44,46 @@ class ModelClient:
         If the model streams, `began` is told when its first event is here, and `show` gets the text as it comes. Raises InvalidAnswerError,
         TimeoutError, and whatever the SDK raises.
         """
-        await self._here()
-        body = self.provider.body(request, max_tokens)
-        work = self._streamed(body, seconds, max_tokens, show, began) if self.model.stream else self._whole(body, seconds)
+        provider = await self._here()
+        body = provider.body(request, max_tokens)
+        work = (
+            self._streamed(provider, body, seconds, max_tokens, show, began) if self.model.stream else self._whole(provider, body, seconds)
+        )
         said = await within(min(seconds + SLACK, at_most), work)
         return accept(said, sent_characters=request.characters, max_tokens=max_tokens)
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._here()
-        await self.provider.aclose()
+        provider = await self._here()
+        await provider.aclose()
 
-    async def _here(self) -> None:
-        """Leave the connections of an event loop that is over."""
-        if self._loop.over():
-            left, self.provider = self.provider, provider_of(self.model)
+    async def _here(self) -> Provider:
+        """The provider with the connections of this event loop. Those of loops that are over are left."""
+        for loop in [loop for loop in list(self._connected) if loop.is_closed()]:
+            left = self._connected.pop(loop, None)  # another thread's loop may have been quicker
             with suppress(Exception):  # what was open has ended with its loop
-                await left.aclose()
+                await left.aclose() if left else None
+        running = asyncio.get_running_loop()
+        if running not in self._connected:
+            self._connected[running] = provider_of(self.model)
+        return self._connected[running]
 
-    async def _whole(self, body: dict[str, Any], seconds: float) -> Said:
-        return self.provider.read(await self.provider.whole(body, seconds))
+    @staticmethod
+    async def _whole(provider: Provider, body: dict[str, Any], seconds: float) -> Said:
+        return provider.read(await provider.whole(body, seconds))
 
     async def _streamed(
-        self, body: dict[str, Any], seconds: float, max_tokens: int, show: Callable[[str], None] | None, began: Callable[[], None] | None
+        self,
+        provider: Provider,
+        body: dict[str, Any],
+        seconds: float,
+        max_tokens: int,
+        show: Callable[[str], None] | None,
+        began: Callable[[], None] | None,
     ) -> Said:
         """Read the stream to its end, or to its first silence or nonsense."""
-        assembly, length = self.provider.assembly(), 0
-        async with aclosing(self.provider.events(body, seconds)) as events:
+        assembly, length = provider.assembly(), 0
+        async with aclosing(provider.events(body, seconds)) as events:
             while True:
                 try:
                     async with asyncio.timeout(self.model.stall_timeout):
@@ -85,4 +99,4 @@ class ModelClient:
                     raise InvalidAnswerError("too_long", "The model's answer is longer than it can be")
                 if text and show is not None:
                     show(text)
-        return self.provider.read(assembly.whole())
+        return provider.read(assembly.whole())

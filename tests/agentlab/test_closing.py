@@ -71,6 +71,9 @@ class _Provider(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.server.asked += 1  # type: ignore[attr-defined]
         asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        if "Wait" in str(asked):
+            self.server.waiting.set()  # type: ignore[attr-defined]
+            self.server.enough.wait(10)  # type: ignore[attr-defined]
         body = json.dumps(self._answer(asked)).encode()
         self.send_response(200)
         self.send_header("content-type", "application/json")
@@ -95,6 +98,7 @@ def provider() -> Iterator[ThreadingHTTPServer]:
     server.daemon_threads = True
     server.handle_error = lambda *_: None  # type: ignore[method-assign]  # an app that leaves
     server.asked = 0  # type: ignore[attr-defined]
+    server.waiting, server.enough = threading.Event(), threading.Event()  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield server
@@ -118,6 +122,19 @@ def test_each_turn_may_have_an_event_loop_of_its_own_and_is_asked_once(provider:
     asyncio.run(agent.aclose())
     gc.collect()
     assert (replies, provider.asked) == (["Fine."] * 3, 3)
+
+
+@OVER
+async def test_a_turn_under_way_in_one_event_loop_keeps_its_connection_while_others_come_and_go(provider: Any) -> None:
+    model = Model(name="gpt-4o-mini", base_url=f"http://127.0.0.1:{provider.server_port}")
+    async with Agent("desk", instructions="Help.", models=[model]) as agent:
+        slow = asyncio.create_task(agent("Wait"))
+        await asyncio.to_thread(provider.waiting.wait, 10)
+        other = await asyncio.to_thread(lambda: asyncio.run(agent.new_conversation()("Hi")))
+        last = await agent.new_conversation()("Hi")
+        provider.enough.set()
+        assert ([reply.text for reply in (await slow, other, last)], provider.asked) == (["Fine."] * 3, 3)
+    gc.collect()
 
 
 @OVER
