@@ -19,8 +19,10 @@ import responses
 import respx
 import vcr
 from agentlab_faults.exchange import Exchange, WireRequest
-from agentlab_faults.intercept import armed
+from agentlab_faults.intercept import armed, install
 from agentlab_faults.intercept.arming import Mocks
+
+install()  # before any mock starts, as the plugin does
 
 URL = "https://api.openai.com/v1/chat/completions"
 Users = AbstractContextManager[object]

@@ -11,8 +11,10 @@ import httpx2
 import pytest
 import respx
 from agentlab_faults.exchange import Break, Exchange, WireRequest
-from agentlab_faults.intercept import armed
+from agentlab_faults.intercept import armed, install
 from pytest_httpx import HTTPXMock
+
+install()  # before any mock starts, as the plugin does
 
 URL = "https://api.openai.com/v1/chat/completions"
 SEEN_AS = "POST api.openai.com/v1/chat/completions"

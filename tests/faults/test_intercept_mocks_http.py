@@ -15,8 +15,10 @@ import requests_mock
 import responses
 import vcr
 from agentlab_faults.exchange import Break, Exchange, WireRequest
-from agentlab_faults.intercept import armed
+from agentlab_faults.intercept import armed, install
 from requests.adapters import BaseAdapter
+
+install()  # before any mock starts, as the plugin does
 
 URL = "https://api.openai.com/v1/chat/completions"
 SEEN_AS = "POST api.openai.com/v1/chat/completions"
