@@ -60,12 +60,13 @@ class Seam:
         self._covers = _Covers(owner, name)
         self._ours: weakref.WeakSet[Method] = weakref.WeakSet()
         """Every wrapper that is still held: a patch that goes over one puts it back when it ends, perhaps long after."""
-        self._put()
+        self._known = self._put()
+        """The last method that was found to reach one of them: each request asks."""
 
     @property
     def lost(self) -> bool:
         """The library's own method is back: a patch that was older than ours was undone over it."""
-        return package_of(self._now) == self._package and not self._is_there
+        return not self._is_there and package_of(self._now) == self._package
 
     def mend(self) -> None:
         """Put the wrapper back if it was lost."""
@@ -90,7 +91,9 @@ class Seam:
     @property
     def _is_there(self) -> bool:
         now = self._now
-        return any(reaches(now, ours) for ours in list(self._ours))
+        if now is not self._known and any(reaches(now, ours) for ours in list(self._ours)):
+            self._known = now
+        return now is self._known
 
     def _put(self) -> Method:
         below = self._now
@@ -124,7 +127,7 @@ class Cover:
     def cover(self) -> None:
         """Go over a mock that has the method's place. Tracing, which wraps the library's own, is no mock."""
         now: Method = self._owner.__dict__[self._name]
-        if self._own is not None and not reaches(now, self._own):
+        if self._own is not None and now is not self._own and not reaches(now, self._own):
             ours = self._over(self._own, now)
             setattr(self._owner, self._name, ours)
             self._covers.note(ours, now)
