@@ -50,6 +50,7 @@ class Evaluation:
 
     def offer(self, run: Run) -> None:
         """Evaluate this run in the background, if chance wants it and there is room. The result is told to telemetry."""
+        self._forget_what_is_over()
         if len(self._under_way) >= AT_ONCE or random.random() >= self._share:  # noqa: S311  # a sample is no secret
             return
         task = asyncio.create_task(self._evaluate(run))
@@ -58,12 +59,17 @@ class Evaluation:
 
     async def aclose(self) -> None:
         """Wait a little for evaluations under way, and cut those that take longer."""
+        self._forget_what_is_over()
         if self._under_way:
             _, late = await asyncio.wait(self._under_way, timeout=LAST_SECONDS)
             for task in late:
                 task.cancel()
             if late:
                 await asyncio.wait(late, timeout=LAST_SECONDS)
+
+    def _forget_what_is_over(self) -> None:
+        """What was under way in an event loop that was closed never ends."""
+        self._under_way -= {task for task in self._under_way if task.get_loop().is_closed()}
 
     async def _evaluate(self, run: Run) -> None:
         async def asked() -> Mapping[str, float]:

