@@ -284,6 +284,7 @@ async def test_parallel_requests_cannot_overdraw_the_budget() -> None:
         (b'data: {"usage": null}\n\ndata: {"usage": {"prompt_tokens": 1, "completion_tokens": 2}}\n\ndata: [DONE]\n\n', (1, 2)),
         (b'{"usage": {"input_tokens": 3, "cache_creation_input_tokens": 10, "cache_read_input_tokens": 5, "output_tokens": 4}}', (28, 4)),
         (b'{"usageMetadata": {"promptTokenCount": 5, "candidatesTokenCount": 6, "thoughtsTokenCount": 90}}', (5, 96)),
+        (b'{"usageMetadata": {"promptTokenCount": 5, "thoughtsTokenCount": 90}}', (5, 90)),
         (b"<html>", None),
         (b"[1]", None),
     ],

@@ -117,11 +117,17 @@ def _usages(document: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _number(usage: dict[str, Any], names: Mapping[str, Mapping[str, int]], before: int | None) -> int | None:
-    """The tokens that it counts under one of the names, and what is billed beside them; `before` if it counts none."""
+    """The tokens that it counts under one of the names, and what is billed beside them; `before` if it counts none.
+
+    What is billed beside may stand alone: Gemini's thoughts, of an answer that was cut before its first word.
+    """
+    alone = 0
     for name, beside in names.items():
+        told = sum(times * _whole(usage.get(part)) for part, times in {name: 1, **beside}.items())
         if isinstance(usage.get(name), int):
-            return sum(times * _whole(usage.get(part)) for part, times in {name: 1, **beside}.items())
-    return before
+            return told
+        alone = max(alone, told)
+    return max(alone, before or 0) if alone else before
 
 
 def _whole(told: object) -> int:
