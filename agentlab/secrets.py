@@ -30,6 +30,7 @@ FORMS = re.compile(
 )
 """Keys and credentials that are known by how they look. The lab, which may not be imported, has the same: a test compares."""
 _NAMED = re.compile(
+    r"""(cookie\\*["']?\s*:\s*\\*["']?)(?:[\w.\-]++=[^\s;"',}]++;?[ ]?)++|"""
     r"""((?:key|token|secret|password|passwd|passphrase|pwd|cookie|authorization|credentials?)\\*["']?\s*[:=]\s*\\*["']?)"""
     r"""(?!\[secret\])(?:(?:basic|bearer|token)\s+)?(?:[^\s"',}&\\]++|\\++(?!["']))+""",
     re.IGNORECASE,
@@ -47,4 +48,4 @@ def hide_secrets(text: str) -> str:
     known = {value for name, value in os.environ.items() if len(value) >= _SHORTEST and _NAMES.search(name)}
     for value in sorted(known, key=len, reverse=True):
         text = text.replace(value, HIDDEN)
-    return _NAMED.sub(rf"\1{HIDDEN}", FORMS.sub(HIDDEN, text))
+    return _NAMED.sub(rf"\1\2{HIDDEN}", FORMS.sub(HIDDEN, text))

@@ -75,6 +75,12 @@ def test_a_password_does_not_end_at_its_backslash(door: str, secret: str) -> Non
     assert DOORS[door](f'password: {secret} {{"token": "{secret}"}}') == 'password: [secret] {"token": "[secret]"}'
 
 
+@pytest.mark.parametrize("door", ["runtime", "lab"])
+@pytest.mark.parametrize("way", ["Cookie: {}", '{{"Set-Cookie": "{}"}}', "{{'cookie': '{}', 'a': 1}}"])
+def test_no_cookie_of_several_is_shown(door: str, way: str) -> None:
+    assert DOORS[door](way.format("a=b1; session.id=x2; theme=dark3")) == way.format("[secret]")
+
+
 @pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize("text", INNOCENT)
 def test_what_is_no_secret_is_left_as_it_is(door: str, text: str) -> None:

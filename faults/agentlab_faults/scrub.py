@@ -52,7 +52,8 @@ FORMS: Final = re.compile(
 """Keys and credentials that are known by how they look. Its first look-ahead is what makes it quick; nothing is looked
 through once for each place where a secret might begin, or an agent's long text would hold up the lab."""
 _SAID: Final = re.compile(
-    r"""(?i)((?:password|passwd|passphrase|secret|api[_-]?key|token)\\*["']?\s*(?:=|:|\bis\b)\s*\\*["']?)((?:[^\s"',;}&\\]++|\\++(?!["']))+)"""
+    r"""(?i)(cookie\\*["']?\s*:\s*\\*["']?)(?:[\w.\-]++=[^\s;"',}]++;?[ ]?)++|"""
+    r"""((?:password|passwd|passphrase|secret|api[_-]?key|token)\\*["']?\s*(?:=|:|\bis\b)\s*\\*["']?)(?:[^\s"',;}&\\]++|\\++(?!["']))+"""
 )
 
 
@@ -110,7 +111,7 @@ class Scrubber:
             known = sorted(self._values, key=len, reverse=True)
             self._pattern = re.compile("|".join(map(re.escape, known)) if known else r"(?!)")
         text = FORMS.sub(MASK, self._pattern.sub(MASK, text))  # before the next: a name takes one word, which may be a form's beginning
-        return _SAID.sub(lambda found: found[1] + MASK, text)
+        return _SAID.sub(rf"\1\2{MASK}", text)
 
     def value(self, value: Any) -> Any:
         """JSON's values without secrets: under their names, in texts, and in texts that hold JSON (a tool's arguments)."""
