@@ -32,7 +32,7 @@ FORMS = re.compile(
 _NAMED = re.compile(
     r"""(cookie\\*["']?\s*:\s*\\*["']?)(?:[\w.\-]++=[^\s;"',}]++;?[ ]?)++|"""
     r"""((?:key|token|secret|password|passwd|passphrase|pwd|cookie|authorization|credentials?)\\*["']?\s*[:=]\s*\\*["']?)"""
-    r"""(?!\[secret\])(?:(?:basic|bearer|token)\s+)?(?:[^\s"',}&\\]++|\\++(?!["']))+""",
+    r"""(?!\[secret\])(?:(?:basic|bearer|token)\s+)?(?:[^\s"',}&\\]++|\\++(?!["'])|&(?![\w.\-]++=))+""",
     re.IGNORECASE,
 )
 _SHORTEST = 8

@@ -76,6 +76,11 @@ def test_a_password_does_not_end_at_its_backslash(door: str, secret: str) -> Non
 
 
 @pytest.mark.parametrize("door", ["runtime", "lab"])
+def test_a_password_ends_at_an_ampersand_only_where_another_parameter_begins(door: str) -> None:
+    assert DOORS[door]("password: a&b&, token=x&y&page=2") == "password: [secret], token=[secret]&page=2"
+
+
+@pytest.mark.parametrize("door", ["runtime", "lab"])
 @pytest.mark.parametrize("way", ["Cookie: {}", '{{"Set-Cookie": "{}"}}', "{{'cookie': '{}', 'a': 1}}"])
 def test_no_cookie_of_several_is_shown(door: str, way: str) -> None:
     assert DOORS[door](way.format("a=b1; session.id=x2; theme=dark3")) == way.format("[secret]")

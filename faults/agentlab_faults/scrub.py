@@ -53,7 +53,7 @@ FORMS: Final = re.compile(
 through once for each place where a secret might begin, or an agent's long text would hold up the lab."""
 _SAID: Final = re.compile(
     r"""(?i)(cookie\\*["']?\s*:\s*\\*["']?)(?:[\w.\-]++=[^\s;"',}]++;?[ ]?)++|"""
-    r"""((?:password|passwd|passphrase|secret|api[_-]?key|token)\\*["']?\s*(?:=|:|\bis\b)\s*\\*["']?)(?:[^\s"',;}&\\]++|\\++(?!["']))+"""
+    r"""((?:password|passwd|passphrase|secret|api[_-]?key|token)\\*["']?\s*(?:=|:|\bis\b)\s*\\*["']?)(?:[^\s"',;}&\\]++|\\++(?!["'])|&(?![\w.\-]++=))+"""
 )
 
 
