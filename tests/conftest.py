@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 
 import pytest
 from _pytest import timing
@@ -14,6 +15,10 @@ settings.load_profile("house")  # a law does not fail because the machine is bus
 
 timing.perf_counter, timing.time = real.perf_counter, real.wall
 """pytest measures in real time, also a phase that ends inside of a fixture's simulation."""
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # a shell's background jobs ignore Ctrl-C, and so would all that the tests interrupt
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ALLOWED_SKIPS: dict[str, str] = {}
 """A pattern of the reason that a test may be skipped for, and why that is right. Any other skip fails the run."""
