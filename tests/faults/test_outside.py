@@ -19,6 +19,8 @@ from agentlab_faults.played import Setup
 from agentlab_faults.schedule import Injection, Schedule
 from agentlab_faults.script import Say, ScriptSpec
 
+from tests.processes import are_gone, is_alive
+
 SETUP = Setup(scripts=(ScriptSpec(turns=(Say("Hello."),), latency=0.0),), prompts=("Hi.",), deadline=20.0)
 ASK = """
 import json, os, subprocess, sys, urllib.request
@@ -45,14 +47,6 @@ play_outside(Outside(command=(sys.executable, sys.argv[1], sys.argv[2])), setup,
 """
 
 
-def is_alive(pid: int) -> bool:
-    """Whether the process runs: one that has ended and was not asked for its code yet does not."""
-    try:
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return False
-
-
 def is_open(origin: str) -> bool:
     """Whether anything listens at the port of `http://127.0.0.1:PORT/v1`."""
     with socket.socket() as probe:
@@ -73,7 +67,7 @@ def test_a_command_is_asked_and_what_it_left_behind_is_ended(asker: tuple[Path, 
     assert (played.ending, played.replies, played.time, played.requests) == ("returned", ("Hello.",), "real", 1)
     agent, sleeper, origin = json.loads(told.read_text())
     assert not is_alive(agent)
-    assert not is_alive(sleeper)
+    assert are_gone(sleeper)
     assert not is_open(origin)
 
 
@@ -88,12 +82,7 @@ def test_a_run_that_is_ended_from_outside_leaves_no_process_and_no_port(asker: t
     lab.send_signal(number)
     lab.communicate(timeout=30)
     agent, sleeper, origin = json.loads(told.read_text())
-    for _ in range(250):
-        if not (is_alive(agent) or is_alive(sleeper)):
-            break
-        threading.Event().wait(0.02)
-    assert not is_alive(agent)
-    assert not is_alive(sleeper)
+    assert are_gone(agent, sleeper)
     assert not is_open(origin)
 
 

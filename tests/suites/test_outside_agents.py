@@ -25,6 +25,7 @@ from agentlab_suites.problems import BadAgent, BadInput, BadSuite
 from agentlab import cli
 from agentlab.commands.console import CommandError
 from agentlab.commands.watching import agent_of
+from tests.processes import are_gone
 from tests.suites.outside_shop import AGENT, ENDPOINT, SUITE
 
 pytest_plugins = ["pytester"]
@@ -112,15 +113,7 @@ def test_a_hung_command_is_ended_with_all_that_it_started(shop: Path) -> None:
     line = play_cell(short, lab.agent).line
     assert re.match(r"Still going after [\d.]+ real seconds, past its deadline and grace\.", line.why)
     assert (line.outcome, line.deadline) == ("hang", 1.5)
-    assert not [pid for pid in map(int, (shop / "pids").read_text().split()) if is_alive(pid)]
-
-
-def is_alive(pid: int) -> bool:
-    """Whether the process runs: one that has ended and was not asked for its code yet does not."""
-    try:
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return False
+    assert are_gone(*map(int, (shop / "pids").read_text().split()))
 
 
 def test_a_failing_command_says_its_code_and_its_last_words(shop: Path) -> None:
