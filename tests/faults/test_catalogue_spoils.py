@@ -16,7 +16,7 @@ from agentlab_faults.fault import Fault, Replaces, Served, Spoils, all_faults
 from agentlab_faults.script import Called
 from agentlab_faults.serving import put
 from agentlab_faults.sim import Simulation
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 SPOILERS = [
@@ -94,6 +94,7 @@ def test_a_whole_body_is_as_long_as_its_header_says(fault: type[Fault]) -> None:
 
 @pytest.mark.parametrize("name", [f"tool_args_{name}" for name in UNPARSABLE])
 @given(values=objects)
+@example(values={"it's": 0})
 def test_arguments_that_are_no_json_never_happen_to_be_some(name: str, values: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"."):
         json.loads(arguments_of(spoilt(name, arguments=json.dumps(values))))

@@ -110,7 +110,10 @@ class SingleQuotes(SpoilsArguments):
     """A tool call's arguments are quoted as Python does it."""
 
     def arguments(self, arguments: str) -> str:
-        return repr(json.loads(arguments) or {"": ""})
+        values = json.loads(arguments) or {"": ""}
+        first = next(iter(values))
+        single = "'" + repr('"' + first)[2:]  # alone, a name with an apostrophe would get double quotes, and the whole might be JSON
+        return "{" + single + repr(values)[len(repr(first)) + 1 :]
 
 
 @register(
