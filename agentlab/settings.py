@@ -52,7 +52,7 @@ Dollars = Annotated[float, Field(ge=0)]
 def _address(url: str) -> str:
     """The URL. Raises an error, without a word of it, if it can be none: whoever connects with it would only find a store that is away."""
     try:
-        urlsplit(url).port  # noqa: B018  # looks at it
+        urlsplit(url).port  # noqa: B018  # its getter raises where there can be no such port
     except ValueError:
         raise PydanticCustomError("address", "this is no address that can be connected to") from None
     return url

@@ -148,9 +148,8 @@ class Tool:
             if inspect.iscoroutinefunction(self.function):
                 return await function(**given)
             result = await in_thread(self._counted, function, given)
-            return (
-                await result if inspect.isawaitable(result) else result
-            )  # a wrapped or an object's coroutine function: it looks like none
+            # a wrapped coroutine function, or an object's, does not look like one
+            return await result if inspect.isawaitable(result) else result
         except SystemExit as error:  # a command's function, say, that does not like its arguments: no reason to end the process
             raise RuntimeError(f"{self.name} wanted to end the process") from error
 

@@ -21,7 +21,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any, ClassVar, Final, Literal, TypeVar, get_args
+from typing import Any, ClassVar, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict
 
@@ -76,19 +76,6 @@ class Rate:
 
 
 _ID: Final = re.compile(r"[a-z][a-z0-9_]*")
-_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
-    "boundary": get_args(Boundary),
-    "category": get_args(Category),
-    "scope": get_args(Scope),
-    "best": get_args(Shape),
-    "kinds": get_args(PointKind),
-    "needs": get_args(Trait),
-    "answer": ("any", "tool_calls", "text"),
-    "streamed": ("any", "no", "only"),
-    "effect": ("any", "read", "write"),
-    "transport": ("any", "http", "stdio"),
-}
-"""The words that a row may use; of a mapping, as its keys."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +162,16 @@ class Row:
             and self.transport in ("any", transport)
             and (not self.tools or any(fnmatchcase(tool, glob) for glob in self.tools))
         )
+
+
+def _words(hint: Any) -> tuple[str, ...]:
+    """The words that a field of this type may hold, of a mapping as its keys; none where any text will do."""
+    if get_origin(hint) is Literal:
+        return get_args(hint)
+    return _words(get_args(hint)[0]) if get_origin(hint) in {frozenset, Mapping} else ()
+
+
+_WORDS: Final = {name: words for name, hint in get_type_hints(Row).items() if (words := _words(hint))}
 
 
 class Fault(BaseModel):

@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from agentlab_faults.catalogue import UnknownFault, all_modes, at_events, mode_schedule, modes_for, nearest, select, shapes_in_turn, singles
+from agentlab_faults.catalogue.laws import unset_setting
 from agentlab_faults.fault import BreaksTool, Fault, all_faults
 from agentlab_faults.journal import ToolEnded
 from agentlab_faults.ledger import canonical
@@ -135,7 +136,7 @@ def _fitted(played: Played) -> Iterator[Point]:
 
 
 def _is_choosy(fault: type[BreaksTool]) -> bool:
-    return fault.moves is not BreaksTool.moves and not _unset(fault)
+    return fault.moves is not BreaksTool.moves and not unset_setting(fault)
 
 
 def _returned(played: Played) -> Iterator[tuple[str, Any]]:
@@ -199,15 +200,10 @@ def cells_of(
 
 def _refuse_unset(faults: Sequence[type[Fault]]) -> None:
     for fault in faults:
-        if unset := _unset(fault):
+        if unset := unset_setting(fault):
             raise BadInput(
                 f"A suite plays every fault with its default settings, and {fault.row.id} has no default for {unset!r}; give it one."
             )
-
-
-def _unset(fault: type[Fault]) -> str:
-    """The first of its settings that has no default; empty if all have one."""
-    return next((name for name, field in fault.model_fields.items() if field.is_required()), "")
 
 
 def _possible(chosen: _Chosen) -> _Chosen:

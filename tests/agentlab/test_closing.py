@@ -65,15 +65,28 @@ STEPS = [
 PLAN = json.dumps({"goal": "Book three seats.", "steps": STEPS, "estimated_dollars": 0.0, "estimated_seconds": 1.0})
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Provider)
+        self.asked = 0
+        self.waiting, self.enough = threading.Event(), threading.Event()
+
+    def handle_error(self, *_: Any) -> None:
+        """An app that leaves is no error."""
+
+
 class _Provider(BaseHTTPRequestHandler):
+    server: _Server
     protocol_version = "HTTP/1.1"  # connections are kept, as providers keep them
 
     def do_POST(self) -> None:
-        self.server.asked += 1  # type: ignore[attr-defined]
+        self.server.asked += 1
         asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
         if "Wait" in str(asked):
-            self.server.waiting.set()  # type: ignore[attr-defined]
-            self.server.enough.wait(10)  # type: ignore[attr-defined]
+            self.server.waiting.set()
+            self.server.enough.wait(10)
         body = json.dumps(self._answer(asked)).encode()
         self.send_response(200)
         self.send_header("content-type", "application/json")
@@ -93,12 +106,8 @@ class _Provider(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def provider() -> Iterator[ThreadingHTTPServer]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Provider)
-    server.daemon_threads = True
-    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # an app that leaves
-    server.asked = 0  # type: ignore[attr-defined]
-    server.waiting, server.enough = threading.Event(), threading.Event()  # type: ignore[attr-defined]
+def provider() -> Iterator[_Server]:
+    server = _Server()
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield server
@@ -113,7 +122,7 @@ OVER = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning", "ignore::py
 
 @OVER
 @pytest.mark.parametrize("api", FINE)
-def test_each_turn_may_have_an_event_loop_of_its_own_and_is_asked_once(provider: Any, api: Api) -> None:
+def test_each_turn_may_have_an_event_loop_of_its_own_and_is_asked_once(provider: _Server, api: Api) -> None:
     url = f"http://127.0.0.1:{provider.server_port}"
     agent = Agent(
         "desk", instructions="Help.", models=[Model(name="gemini-2.5-flash" if api == "google" else "gpt-4o-mini", api=api, base_url=url)]
@@ -125,17 +134,18 @@ def test_each_turn_may_have_an_event_loop_of_its_own_and_is_asked_once(provider:
 
 
 @OVER
-def test_evaluations_that_a_closed_event_loop_left_unfinished_take_no_room_and_are_not_waited_for(provider: Any) -> None:
-    begun: list[Run] = []
+def test_evaluations_that_a_closed_event_loop_left_unfinished_take_no_room_and_are_not_waited_for(provider: _Server) -> None:
+    begun: list[asyncio.Event] = []
 
     async def judge(run: Run) -> Mapping[str, float]:
-        begun.append(run)
-        await asyncio.sleep(30)
+        begun[-1].set()
+        await asyncio.Event().wait()
         return {}
 
     async def turn() -> None:
+        begun.append(asyncio.Event())
         await agent("Hi")
-        await asyncio.sleep(0.01)
+        await asyncio.wait_for(begun[-1].wait(), 5)
 
     model = Model(name="gpt-4o-mini", base_url=f"http://127.0.0.1:{provider.server_port}")
     agent = Agent("desk", instructions="Help.", models=[model], evaluator=judge, evaluate_share=1.0)
@@ -144,11 +154,11 @@ def test_evaluations_that_a_closed_event_loop_left_unfinished_take_no_room_and_a
         loop.run_until_complete(work())
         loop.close()  # unlike asyncio.run, which cancels what is left
     gc.collect()
-    assert len(begun) == 6
+    assert [one.is_set() for one in begun] == [True] * 6
 
 
 @OVER
-async def test_a_turn_under_way_in_one_event_loop_keeps_its_connection_while_others_come_and_go(provider: Any) -> None:
+async def test_a_turn_under_way_in_one_event_loop_keeps_its_connection_while_others_come_and_go(provider: _Server) -> None:
     model = Model(name="gpt-4o-mini", base_url=f"http://127.0.0.1:{provider.server_port}")
     async with Agent("desk", instructions="Help.", models=[model]) as agent:
         slow = asyncio.create_task(agent("Wait"))
@@ -184,7 +194,7 @@ def test_what_is_kept_in_redis_is_found_in_an_event_loop_of_its_own_too() -> Non
 
 
 @OVER
-def test_meanings_are_compared_in_an_event_loop_of_its_own_too(provider: Any) -> None:
+def test_meanings_are_compared_in_an_event_loop_of_its_own_too(provider: _Server) -> None:
     embed = Embeddings("small", base_url=f"http://127.0.0.1:{provider.server_port}/v1")
     found = [asyncio.run(embed(["a"])) for _ in range(2)]
     asyncio.run(embed.aclose())
@@ -193,12 +203,12 @@ def test_meanings_are_compared_in_an_event_loop_of_its_own_too(provider: Any) ->
 
 
 @OVER
-def test_turns_and_steps_that_wait_for_each_other_may_do_so_in_each_event_loop(provider: Any, tmp_path: Path) -> None:
+def test_turns_and_steps_that_wait_for_each_other_may_do_so_in_each_event_loop(provider: _Server, tmp_path: Path) -> None:
     booked: list[int] = []
 
     @tool(effect="write", concurrency=2, repeatable=True)
     async def book(seat: int) -> str:
-        await asyncio.sleep(0.001)
+        await asyncio.sleep(0)  # others want a place meanwhile
         booked.append(seat)
         return "booked"
 

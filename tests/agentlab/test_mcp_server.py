@@ -240,7 +240,7 @@ async def test_a_connection_that_is_waited_for_no_longer_is_given_up() -> None:
     class Silent:
         async def __aenter__(self) -> Any:
             try:
-                await asyncio.sleep(1e6)
+                await asyncio.Event().wait()
             finally:
                 left.set()
 

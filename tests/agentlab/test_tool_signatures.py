@@ -31,7 +31,7 @@ def test_a_function_that_yields_and_a_type_that_is_not_there_are_refused_with_th
         """Rows."""
         yield n
 
-    def row(n: Nowhere) -> str:  # type: ignore[name-defined]  # noqa: F821
+    def row(n: Nowhere) -> str:  # type: ignore[name-defined]  # noqa: F821  # the point of the test
         """A row."""
         return str(n)
 

@@ -7,7 +7,7 @@ from typing import get_args
 
 from agentlab_faults.fault import Best, BreaksMcp, BreaksQueue, BreaksStore, BreaksTool, Fault, Replaces, Row, Shape, Spoils
 
-__all__ = ["complaints"]
+__all__ = ["complaints", "unset_setting"]
 
 _ORDER: tuple[Best, ...] = ("recoverable", "needs_fallback", "fatal")
 _ACTS = (Replaces, Spoils, BreaksTool, BreaksStore, BreaksMcp, BreaksQueue)
@@ -20,6 +20,11 @@ def complaints(fault: type[Fault]) -> list[str]:
     return [f"{row.id}: {sentence}" for sentence in (*_of_words(fault), *_of_best(row), *_of_rate(row))]
 
 
+def unset_setting(fault: type[Fault]) -> str:
+    """The first of its settings that has no default; empty if all have one."""
+    return next((name for name, field in fault.model_fields.items() if field.is_required()), "")
+
+
 def _of_words(fault: type[Fault]) -> Iterator[str]:
     row = fault.row
     for name in ("why", "happens", "agent_should"):
@@ -27,8 +32,8 @@ def _of_words(fault: type[Fault]) -> Iterator[str]:
             yield f"`{name}` is no sentence; write one that ends with a full stop."
     if not (fault.__doc__ or "").strip().endswith("."):
         yield "the docstring is no sentence; say in one what the fault simulates."
-    if unset := [name for name, field in fault.model_fields.items() if field.is_required()]:
-        yield f"`{unset[0]}` has no default; give it one, for suites play every fault with its default settings."
+    if unset := unset_setting(fault):
+        yield f"`{unset}` has no default; give it one, for suites play every fault with its default settings."
     if not issubclass(fault, _ACTS):
         yield "it is of no kind that acts; derive it from Replaces, Spoils, Rewrites or BreaksTool."
 

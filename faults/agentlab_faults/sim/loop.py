@@ -186,11 +186,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def _start_serving(self, *args: Any, **options: Any) -> None:
         self._listening += 1
-        super()._start_serving(*args, **options)  # type: ignore[misc]
+        super()._start_serving(*args, **options)  # type: ignore[misc]  # asyncio's own: it has no type
 
     def _stop_serving(self, sock: Any) -> None:
         self._listening -= 1
-        super()._stop_serving(sock)  # type: ignore[misc]
+        super()._stop_serving(sock)  # type: ignore[misc]  # the same
 
     @override
     def add_signal_handler(self, sig: int, callback: Callable[..., object], *args: Any) -> None:  # type: ignore[override]
